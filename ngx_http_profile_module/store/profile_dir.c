@@ -1,0 +1,229 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * Finds the live generation of a store.
+ */
+
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profile_dir.h"
+
+
+static int profile_dir_read(const char *directory, char *name, size_t size,
+    profile_identity_t *id, profile_error_t *err);
+static int profile_dir_parse(const char *name, uint32_t *number);
+
+
+void
+profile_identity(profile_identity_t *id, const struct stat *st)
+{
+    id->dev = st->st_dev;
+    id->ino = st->st_ino;
+    id->mtime = st->st_mtim;
+}
+
+
+int
+profile_identity_equal(const profile_identity_t *one,
+    const profile_identity_t *two)
+{
+    return one->dev == two->dev
+           && one->ino == two->ino
+           && one->mtime.tv_sec == two->mtime.tv_sec
+           && one->mtime.tv_nsec == two->mtime.tv_nsec;
+}
+
+
+int
+profile_path(char *path, size_t size, const char *directory,
+    const char *name, profile_error_t *err)
+{
+    int  n;
+
+    n = snprintf(path, size, "%s/%s", directory, name);
+
+    if (n < 0 || (size_t) n >= size) {
+        return profile_error(err, PROFILE_FAILED,
+                             "%.200s...: the path is too long", directory);
+    }
+
+    return PROFILE_OK;
+}
+
+
+int
+profile_dir_current(const char *directory, profile_generation_t *gen,
+    profile_error_t *err)
+{
+    int          rc;
+    char         name[64], path[PATH_MAX];
+    struct stat  st;
+
+    rc = profile_dir_read(directory, name, sizeof(name), &gen->current, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (profile_dir_parse(name, &gen->number) != PROFILE_OK) {
+        return profile_error(err, PROFILE_FOREIGN,
+                             "%s/" PROFILE_CURRENT_FILE " does not name a "
+                             "generation, as \"gen-000001\" would; restore "
+                             "it", directory);
+    }
+
+    rc = profile_path(path, sizeof(path), directory, name, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    /*
+     * LMDB names the lock file after the path it is given: two names for
+     * one folder would be safe, but two for one file are not.
+     */
+
+    if (realpath(path, gen->path) == NULL) {
+        rc = errno;
+        return profile_error_errno(err, rc, "%s, which "
+                                   PROFILE_CURRENT_FILE
+                                   " names, cannot be found", path);
+    }
+
+    rc = profile_path(path, sizeof(path), gen->path, PROFILE_SEALED_FILE,
+                      err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    gen->sealed = (stat(path, &st) == 0);
+
+    return PROFILE_OK;
+}
+
+
+int
+profile_dir_changed(const char *directory, const profile_generation_t *gen)
+{
+    char                path[PATH_MAX];
+    struct stat         st;
+    profile_error_t     err;
+    profile_identity_t  id;
+
+    if (profile_path(path, sizeof(path), directory, PROFILE_CURRENT_FILE,
+                     &err)
+        != PROFILE_OK)
+    {
+        return 1;
+    }
+
+    if (stat(path, &st) == -1) {
+        return 1;
+    }
+
+    profile_identity(&id, &st);
+
+    return !profile_identity_equal(&id, &gen->current);
+}
+
+
+/*
+ * The identity is taken from the descriptor that is read, so that a
+ * generation published meanwhile is noticed by the next look.
+ */
+
+static int
+profile_dir_read(const char *directory, char *name, size_t size,
+    profile_identity_t *id, profile_error_t *err)
+{
+    int          fd, rc, err_no;
+    char         path[PATH_MAX], *end;
+    ssize_t      n;
+    struct stat  st;
+
+    rc = profile_path(path, sizeof(path), directory, PROFILE_CURRENT_FILE,
+                      err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    fd = open(path, O_RDONLY|O_CLOEXEC|O_NONBLOCK);
+
+    if (fd == -1) {
+        rc = errno;
+
+        if (rc == ENOENT || rc == ENOTDIR) {
+            return profile_error(err, PROFILE_ABSENT,
+                                 "there is no store yet: %s does not exist; "
+                                 "profile-loader makes it", path);
+        }
+
+        return profile_error_errno(err, rc, "cannot open %s as user %ld",
+                                   path, (long) geteuid());
+    }
+
+    n = -1;
+
+    if (fstat(fd, &st) != -1) {
+        n = read(fd, name, size - 1);
+    }
+
+    err_no = errno;
+    (void) close(fd);
+
+    if (n == -1) {
+        return profile_error_errno(err, err_no, "cannot read %s", path);
+    }
+
+    name[n] = '\0';
+    end = strchr(name, '\n');
+
+    if (end != NULL && end[1] == '\0') {
+        *end = '\0';
+    }
+
+    profile_identity(id, &st);
+
+    return PROFILE_OK;
+}
+
+
+/*
+ * Only what the loader writes is a name: nothing in CURRENT may lead out of
+ * the store.
+ */
+
+static int
+profile_dir_parse(const char *name, uint32_t *number)
+{
+    int                 n;
+    char                again[PROFILE_GENERATION_SIZE];
+    char               *end;
+    unsigned long long  value;
+
+    if (strncmp(name, "gen-", 4) != 0 || name[4] < '0' || name[4] > '9') {
+        return PROFILE_FOREIGN;
+    }
+
+    errno = 0;
+    value = strtoull(name + 4, &end, 10);
+
+    if (errno != 0 || *end != '\0' || value == 0 || value > UINT32_MAX) {
+        return PROFILE_FOREIGN;
+    }
+
+    *number = (uint32_t) value;
+
+    n = snprintf(again, sizeof(again), PROFILE_GENERATION_NAME, *number);
+
+    if (n < 0 || (size_t) n >= sizeof(again) || strcmp(again, name) != 0) {
+        return PROFILE_FOREIGN;
+    }
+
+    return PROFILE_OK;
+}

@@ -1,0 +1,409 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * Opens generations, each at most once in a process.
+ */
+
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "profile_lmdb.h"
+
+
+static int profile_env_check_files(profile_env_t *env,
+    profile_error_t *err);
+static int profile_env_check_access(const char *path, int mode,
+    profile_error_t *err);
+static int profile_env_start(profile_env_t *env, profile_error_t *err);
+static int profile_env_check_lock(profile_env_t *env, profile_error_t *err);
+static int profile_env_check_size(profile_env_t *env, profile_error_t *err);
+static void profile_env_destroy(profile_env_t *env);
+
+
+/*
+ * All that this process has open.  This belongs to the process and to
+ * nothing smaller: closing a second descriptor of a lock file drops the
+ * locks of the first, and others would then take this reader for dead and
+ * reuse the pages it reads.
+ */
+
+static profile_env_t  *profile_envs;
+
+
+int
+profile_env_open(profile_env_t **envp, const profile_generation_t *gen,
+    profile_error_t *err)
+{
+    int             rc;
+    profile_env_t  *env, *open;
+
+    env = calloc(1, sizeof(profile_env_t));
+    if (env == NULL) {
+        return profile_error_errno(err, ENOMEM, "cannot open %s", gen->path);
+    }
+
+    env->generation = *gen;
+    env->view.path = env->generation.path;
+    env->references = 1;
+
+    rc = profile_env_check_files(env, err);
+    if (rc != PROFILE_OK) {
+        free(env);
+        return rc;
+    }
+
+    for (open = profile_envs; open != NULL; open = open->next) {
+
+        if (open->dev == env->dev && open->ino == env->ino) {
+            free(env);
+
+            open->references++;
+            *envp = open;
+
+            return PROFILE_OK;
+        }
+    }
+
+    rc = profile_env_start(env, err);
+    if (rc != PROFILE_OK) {
+        profile_env_destroy(env);
+        return rc;
+    }
+
+    env->next = profile_envs;
+    profile_envs = env;
+    *envp = env;
+
+    return PROFILE_OK;
+}
+
+
+void
+profile_env_close(profile_env_t *env)
+{
+    profile_env_t  **p;
+
+    if (env == NULL || --env->references != 0) {
+        return;
+    }
+
+    for (p = &profile_envs; *p != env; p = &(*p)->next) { /* void */ }
+
+    *p = env->next;
+
+    profile_env_destroy(env);
+}
+
+
+int
+profile_env_begin(profile_env_t *env, profile_error_t *err)
+{
+    int  rc;
+
+    rc = mdb_txn_renew(env->view.txn);
+
+    if (rc == MDB_MAP_RESIZED) {
+
+        /* the loader has let the map grow; nothing of it is in use here */
+
+        rc = mdb_env_set_mapsize(env->env, 0);
+
+        if (rc == 0) {
+            rc = mdb_txn_renew(env->view.txn);
+        }
+    }
+
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_txn_renew",
+                                  env->generation.path);
+    }
+
+    return PROFILE_OK;
+}
+
+
+void
+profile_env_end(profile_env_t *env)
+{
+    mdb_txn_reset(env->view.txn);
+}
+
+
+/*
+ * LMDB would say "permission denied" or "bad file descriptor", or create a
+ * lock file that belongs to the wrong user; say it better, and first.  The
+ * lock file must not be opened here, not even for a moment: see
+ * profile_envs.
+ */
+
+static int
+profile_env_check_files(profile_env_t *env, profile_error_t *err)
+{
+    int          rc;
+    char         path[PATH_MAX];
+    struct stat  st;
+
+    rc = profile_path(path, sizeof(path), env->generation.path,
+                      PROFILE_DATA_FILE, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    rc = profile_env_check_access(path, R_OK, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (stat(path, &st) == -1) {
+        return profile_error_errno(err, errno, "cannot stat %s", path);
+    }
+
+    if (!S_ISREG(st.st_mode)) {
+        return profile_error(err, PROFILE_FOREIGN, "%s is not a file", path);
+    }
+
+    /* fewer bytes than LMDB reads at once make it fail with EBADF */
+
+    if (st.st_size < 4096) {
+        return profile_error(err, PROFILE_DAMAGED,
+                             "%s has only %lld bytes: it was truncated or "
+                             "is still being made; restore it, or let "
+                             "profile-loader load it again", path,
+                             (long long) st.st_size);
+    }
+
+    env->dev = st.st_dev;
+    env->ino = st.st_ino;
+
+    if (env->generation.sealed) {
+        return PROFILE_OK;
+    }
+
+    rc = profile_path(path, sizeof(path), env->generation.path,
+                      PROFILE_LOCK_FILE, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    return profile_env_check_access(path, R_OK|W_OK, err);
+}
+
+
+static int
+profile_env_check_access(const char *path, int mode, profile_error_t *err)
+{
+    int          rc;
+    struct stat  st;
+
+    if (faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0) {
+        return PROFILE_OK;
+    }
+
+    rc = errno;
+
+    if (rc == ENOENT) {
+        return profile_error(err, PROFILE_ABSENT,
+                             "%s is missing; restore it, or let "
+                             "profile-loader make it", path);
+    }
+
+    if (rc == EROFS) {
+        return profile_error(err, PROFILE_LOCKLESS,
+                             "%s is on a read-only mount, where LMDB would "
+                             "read without a lock while the loader writes; "
+                             "mount it writable, or seal the store", path);
+    }
+
+    if (rc == EACCES && stat(path, &st) == 0) {
+        return profile_error(err, PROFILE_DENIED,
+                             "user %ld (group %ld) may not %s %s, which "
+                             "belongs to %ld:%ld with mode %04o; give it to "
+                             "the group of nginx's workers (\"group\" in the "
+                             "loader's configuration)",
+                             (long) geteuid(), (long) getegid(),
+                             (mode & W_OK) ? "write" : "read", path,
+                             (long) st.st_uid, (long) st.st_gid,
+                             (unsigned) (st.st_mode & 07777));
+    }
+
+    return profile_error_errno(err, rc, "user %ld cannot use %s",
+                               (long) geteuid(), path);
+}
+
+
+static int
+profile_env_start(profile_env_t *env, profile_error_t *err)
+{
+    int              rc, dead;
+    unsigned         flags;
+    const char      *path;
+    profile_meta_t   meta;
+
+    path = env->generation.path;
+
+    rc = mdb_env_create(&env->env);
+    if (rc != 0) {
+        env->env = NULL;
+        return profile_error_lmdb(err, rc, "mdb_env_create", path);
+    }
+
+    rc = mdb_env_set_maxreaders(env->env, PROFILE_MAX_READERS);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_env_set_maxreaders", path);
+    }
+
+    /* the slot belongs to the transaction, so that it can be kept */
+
+    flags = MDB_RDONLY|MDB_NOTLS;
+
+    if (env->generation.sealed) {
+        flags |= MDB_NOLOCK;
+    }
+
+    rc = mdb_env_open(env->env, path, flags, 0640);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_env_open", path);
+    }
+
+    /* killed workers leave their slots; nobody else clears them for nginx */
+
+    (void) mdb_reader_check(env->env, &dead);
+
+    rc = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &env->view.txn);
+    if (rc != 0) {
+        env->view.txn = NULL;
+        return profile_error_lmdb(err, rc, "mdb_txn_begin", path);
+    }
+
+    rc = profile_env_check_lock(env, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    rc = profile_env_check_size(env, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    rc = mdb_dbi_open(env->view.txn, NULL, 0, &env->view.dbi);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_dbi_open", path);
+    }
+
+    rc = profile_view_meta(&env->view, &meta, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    mdb_txn_reset(env->view.txn);
+
+    return PROFILE_OK;
+}
+
+
+/*
+ * On a read-only file system LMDB goes on without a lock table, and says so
+ * nowhere but in the number of readers.  Pages could then change under us.
+ */
+
+static int
+profile_env_check_lock(profile_env_t *env, profile_error_t *err)
+{
+    MDB_envinfo  info;
+
+    if (env->generation.sealed) {
+        return PROFILE_OK;
+    }
+
+    (void) mdb_env_info(env->env, &info);
+
+    if (info.me_numreaders == 0) {
+        return profile_error(err, PROFILE_LOCKLESS,
+                             "%s is not sealed, and LMDB reads it without a "
+                             "lock; make its lock file writable, or seal the "
+                             "store", env->generation.path);
+    }
+
+    return PROFILE_OK;
+}
+
+
+/*
+ * A page beyond the end of the file is a SIGBUS.  The loader keeps the file
+ * as long as its pages; where this look falls between its commit and that,
+ * the next one finds it right.
+ */
+
+static int
+profile_env_check_size(profile_env_t *env, profile_error_t *err)
+{
+    int          fd, rc;
+    uint64_t     need;
+    unsigned     tries;
+    struct stat  st;
+
+    rc = mdb_env_get_fd(env->env, &fd);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_env_get_fd",
+                                  env->generation.path);
+    }
+
+    for (tries = 0; /* void */ ; tries++) {
+
+        need = profile_lmdb_used(env->env);
+
+        if (fstat(fd, &st) == -1) {
+            return profile_error_errno(err, errno, "cannot stat %s/"
+                                       PROFILE_DATA_FILE,
+                                       env->generation.path);
+        }
+
+        if ((uint64_t) st.st_size >= need) {
+            return PROFILE_OK;
+        }
+
+        if (tries == 3) {
+            break;
+        }
+
+        (void) usleep(1000);
+    }
+
+    return profile_error(err, PROFILE_DAMAGED,
+                         "%s/" PROFILE_DATA_FILE " has %lld bytes, but its "
+                         "pages take %llu: it was truncated; restore it or "
+                         "load it again", env->generation.path,
+                         (long long) st.st_size, (unsigned long long) need);
+}
+
+
+uint64_t
+profile_lmdb_used(MDB_env *env)
+{
+    MDB_stat     stat;
+    MDB_envinfo  info;
+
+    (void) mdb_env_stat(env, &stat);
+    (void) mdb_env_info(env, &info);
+
+    return ((uint64_t) info.me_last_pgno + 1) * stat.ms_psize;
+}
+
+
+static void
+profile_env_destroy(profile_env_t *env)
+{
+    if (env->view.txn != NULL) {
+        mdb_txn_abort(env->view.txn);
+    }
+
+    if (env->env != NULL) {
+        mdb_env_close(env->env);
+    }
+
+    free(env);
+}

@@ -1,0 +1,152 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * Turns failures of the system and of LMDB into one outcome and a sentence.
+ */
+
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lmdb.h>
+
+#include "profile_store.h"
+
+
+static int profile_error_code(int err_no);
+static void profile_error_append(profile_error_t *err, const char *text);
+
+
+/*
+ * Sets the error and returns its code, so that a caller may write
+ * "return profile_error(err, PROFILE_..., ...)".
+ */
+
+int
+profile_error(profile_error_t *err, int code, const char *fmt, ...)
+{
+    va_list  args;
+
+    err->code = code;
+
+    va_start(args, fmt);
+    (void) vsnprintf(err->text, sizeof(err->text), fmt, args);
+    va_end(args);
+
+    return code;
+}
+
+
+/* The same for a failed system call: the code follows from err_no. */
+
+int
+profile_error_errno(profile_error_t *err, int err_no, const char *fmt, ...)
+{
+    va_list  args;
+
+    err->code = profile_error_code(err_no);
+
+    va_start(args, fmt);
+    (void) vsnprintf(err->text, sizeof(err->text), fmt, args);
+    va_end(args);
+
+    profile_error_append(err, ": ");
+    profile_error_append(err, strerror(err_no));
+
+    return err->code;
+}
+
+
+/*
+ * The same for a failed call of LMDB on the database in the folder path.
+ * MDB_NOTFOUND is an outcome, not an error, and must not come here unless
+ * it is one, as for a page that should exist.
+ */
+
+int
+profile_error_lmdb(profile_error_t *err, int rc, const char *call,
+    const char *path)
+{
+    switch (rc) {
+
+    case MDB_INVALID:
+        return profile_error(err, PROFILE_FOREIGN,
+                             "%s is not an LMDB 0.9 database (random bytes, "
+                             "or written by LMDB 1.0, which 0.9 cannot read); "
+                             "restore it, or let profile-loader make a new "
+                             "store", path);
+
+    case MDB_VERSION_MISMATCH:
+        return profile_error(err, PROFILE_FOREIGN,
+                             "%s was written by another version of LMDB, "
+                             "or on a machine of another kind; use the same "
+                             "LMDB for profile-loader and nginx", path);
+
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_PANIC:
+    case MDB_NOTFOUND:
+    case MDB_INCOMPATIBLE:
+        return profile_error(err, PROFILE_DAMAGED,
+                             "%s is damaged: %s() failed: %s; restore it or "
+                             "load it again", path, call, mdb_strerror(rc));
+
+    case MDB_READERS_FULL:
+        return profile_error(err, PROFILE_FAILED,
+                             "%s has no free reader slot: %s() failed; end "
+                             "idle readers, or have profile-loader clear "
+                             "dead ones", path, call);
+
+    case EAGAIN:
+        return profile_error(err, PROFILE_FAILED,
+                             "%s: %s() failed: a reader with this process id "
+                             "exists already, as happens when containers "
+                             "with own process ids share a live store; "
+                             "share the pid namespace or seal the store",
+                             path, call);
+
+    default:
+        return profile_error(err, profile_error_code(rc),
+                             "%s: %s() failed: %s", path, call,
+                             mdb_strerror(rc));
+    }
+}
+
+
+static int
+profile_error_code(int err_no)
+{
+    switch (err_no) {
+
+    case ENOENT:
+        return PROFILE_ABSENT;
+
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return PROFILE_DENIED;
+
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case MDB_MAP_FULL:
+        return PROFILE_NO_SPACE;
+
+    default:
+        return PROFILE_FAILED;
+    }
+}
+
+
+static void
+profile_error_append(profile_error_t *err, const char *text)
+{
+    size_t  len;
+
+    len = strlen(err->text);
+
+    (void) snprintf(err->text + len, sizeof(err->text) - len, "%s", text);
+}

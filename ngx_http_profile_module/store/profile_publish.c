@@ -1,0 +1,389 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * Makes stores and generations, and publishes them.
+ */
+
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "profile_publish.h"
+
+
+#define PROFILE_CURRENT_TEMPORARY  ".CURRENT.new"
+
+
+static int profile_publish_check(const char *directory,
+    profile_error_t *err);
+static int profile_publish_last(const char *directory, uint32_t *number,
+    profile_error_t *err);
+static int profile_publish_write(const char *path,
+    const profile_owner_t *owner, const char *text, profile_error_t *err);
+static int profile_publish_own(int fd, const char *path, mode_t mode,
+    const profile_owner_t *owner, profile_error_t *err);
+static int profile_publish_sync(const char *directory,
+    profile_error_t *err);
+
+
+int
+profile_publish_directory(const char *directory, const gid_t *group,
+    profile_owner_t *owner, profile_error_t *err)
+{
+    int          fd, rc, made;
+    struct stat  st;
+
+    made = (mkdir(directory, PROFILE_DIR_MODE) == 0);
+
+    if (!made && errno != EEXIST) {
+        return profile_error_errno(err, errno, "cannot make the folder %s",
+                                   directory);
+    }
+
+    fd = open(directory, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+    if (fd == -1) {
+        return profile_error_errno(err, errno, "cannot open the folder %s",
+                                   directory);
+    }
+
+    if (made) {
+        owner->uid = geteuid();
+        owner->gid = (group != NULL) ? *group : getegid();
+
+        rc = profile_publish_own(fd, directory, PROFILE_DIR_MODE, owner,
+                                 err);
+
+        (void) close(fd);
+
+        if (rc != PROFILE_OK) {
+            (void) rmdir(directory);
+        }
+
+        return rc;
+    }
+
+    if (fstat(fd, &st) == -1) {
+        rc = errno;
+        (void) close(fd);
+        return profile_error_errno(err, rc, "cannot stat %s", directory);
+    }
+
+    (void) close(fd);
+
+    owner->uid = st.st_uid;
+    owner->gid = st.st_gid;
+
+    return profile_publish_check(directory, err);
+}
+
+
+int
+profile_publish_prepare(const char *directory, const profile_owner_t *owner,
+    profile_generation_t *gen, profile_error_t *err)
+{
+    int       fd, rc;
+    char      name[PROFILE_GENERATION_SIZE], made[PATH_MAX], path[PATH_MAX];
+    uint32_t  number;
+
+    rc = profile_publish_last(directory, &number, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    memset(gen, 0, sizeof(profile_generation_t));
+    gen->number = number + 1;
+
+    (void) snprintf(name, sizeof(name), PROFILE_GENERATION_NAME,
+                    gen->number);
+
+    rc = profile_path(made, sizeof(made), directory, name, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (mkdir(made, PROFILE_DIR_MODE) == -1) {
+        return profile_error_errno(err, errno, "cannot make the folder %s",
+                                   made);
+    }
+
+    fd = open(made, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (fd == -1 || realpath(made, gen->path) == NULL) {
+        return profile_error_errno(err, errno, "cannot open the folder %s",
+                                   made);
+    }
+
+    rc = profile_publish_own(fd, made, PROFILE_DIR_MODE, owner, err);
+
+    (void) close(fd);
+
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    rc = profile_path(path, sizeof(path), gen->path, PROFILE_DATA_FILE, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_publish_file(path, PROFILE_DATA_MODE, owner, err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_path(path, sizeof(path), gen->path, PROFILE_LOCK_FILE,
+                          err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_publish_file(path, PROFILE_LOCK_MODE, owner, err);
+    }
+
+    return rc;
+}
+
+
+int
+profile_publish_file(const char *path, mode_t mode,
+    const profile_owner_t *owner, profile_error_t *err)
+{
+    int  fd, rc;
+
+    fd = open(path, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, mode);
+
+    if (fd == -1) {
+
+        if (errno == EEXIST) {
+            return PROFILE_OK;
+        }
+
+        return profile_error_errno(err, errno, "cannot make %s", path);
+    }
+
+    rc = profile_publish_own(fd, path, mode, owner, err);
+
+    (void) close(fd);
+
+    if (rc != PROFILE_OK) {
+        (void) unlink(path);
+    }
+
+    return rc;
+}
+
+
+int
+profile_publish(const char *directory, const profile_owner_t *owner,
+    const profile_generation_t *gen, profile_error_t *err)
+{
+    int   rc;
+    char  path[PATH_MAX], temporary[PATH_MAX];
+    char  line[PROFILE_GENERATION_SIZE + 1];
+
+    rc = profile_path(path, sizeof(path), directory, PROFILE_CURRENT_FILE,
+                      err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    rc = profile_path(temporary, sizeof(temporary), directory,
+                      PROFILE_CURRENT_TEMPORARY, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    /* the generation's own entries must not be lost after CURRENT is not */
+
+    rc = profile_publish_sync(gen->path, err);
+
+    if (rc == PROFILE_OK) {
+        (void) snprintf(line, sizeof(line), PROFILE_GENERATION_NAME "\n",
+                        gen->number);
+
+        rc = profile_publish_write(temporary, owner, line, err);
+    }
+
+    if (rc == PROFILE_OK && rename(temporary, path) == -1) {
+        rc = profile_error_errno(err, errno, "cannot rename %s to %s",
+                                 temporary, path);
+    }
+
+    if (rc != PROFILE_OK) {
+        (void) unlink(temporary);
+        return rc;
+    }
+
+    return profile_publish_sync(directory, err);
+}
+
+
+/*
+ * A folder with other things in it was named by mistake more likely than on
+ * purpose.  Hidden files and what mkfs leaves do not count.
+ */
+
+static int
+profile_publish_check(const char *directory, profile_error_t *err)
+{
+    DIR            *dir;
+    struct dirent  *entry;
+
+    dir = opendir(directory);
+    if (dir == NULL) {
+        return profile_error_errno(err, errno, "cannot open the folder %s",
+                                   directory);
+    }
+
+    for ( ;; ) {
+        entry = readdir(dir);
+
+        if (entry == NULL) {
+            (void) closedir(dir);
+            return PROFILE_OK;
+        }
+
+        if (entry->d_name[0] == '.'
+            || strncmp(entry->d_name, "gen-", 4) == 0
+            || strcmp(entry->d_name, PROFILE_CURRENT_FILE) == 0
+            || strcmp(entry->d_name, "lost+found") == 0)
+        {
+            continue;
+        }
+
+        (void) profile_error(err, PROFILE_FOREIGN,
+                             "%s is not a store: it holds \"%.100s\"; name a "
+                             "new folder, or an empty one", directory,
+                             entry->d_name);
+        (void) closedir(dir);
+
+        return PROFILE_FOREIGN;
+    }
+}
+
+
+static int
+profile_publish_last(const char *directory, uint32_t *number,
+    profile_error_t *err)
+{
+    DIR                 *dir;
+    char                *end;
+    struct dirent       *entry;
+    unsigned long long   n;
+
+    *number = 0;
+
+    dir = opendir(directory);
+    if (dir == NULL) {
+        return profile_error_errno(err, errno, "cannot open the folder %s",
+                                   directory);
+    }
+
+    for ( ;; ) {
+        entry = readdir(dir);
+
+        if (entry == NULL) {
+            break;
+        }
+
+        if (strncmp(entry->d_name, "gen-", 4) != 0) {
+            continue;
+        }
+
+        n = strtoull(entry->d_name + 4, &end, 10);
+
+        if (*end == '\0' && n > *number && n < UINT32_MAX) {
+            *number = (uint32_t) n;
+        }
+    }
+
+    (void) closedir(dir);
+
+    return PROFILE_OK;
+}
+
+
+static int
+profile_publish_write(const char *path, const profile_owner_t *owner,
+    const char *text, profile_error_t *err)
+{
+    int      fd, rc;
+    size_t   len;
+    ssize_t  n;
+
+    fd = open(path, O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, PROFILE_DATA_MODE);
+    if (fd == -1) {
+        return profile_error_errno(err, errno, "cannot make %s", path);
+    }
+
+    rc = profile_publish_own(fd, path, PROFILE_DATA_MODE, owner, err);
+
+    if (rc == PROFILE_OK) {
+        len = strlen(text);
+        n = write(fd, text, len);
+
+        if (n == -1) {
+            rc = profile_error_errno(err, errno, "cannot write %s", path);
+
+        } else if ((size_t) n != len) {
+            rc = profile_error_errno(err, ENOSPC, "cannot write %s", path);
+        }
+    }
+
+    if (rc == PROFILE_OK && fsync(fd) == -1) {
+        rc = profile_error_errno(err, errno, "cannot sync %s", path);
+    }
+
+    if (close(fd) == -1 && rc == PROFILE_OK) {
+        rc = profile_error_errno(err, errno, "cannot close %s", path);
+    }
+
+    return rc;
+}
+
+
+/* The user's umask and primary group have no say in a store. */
+
+static int
+profile_publish_own(int fd, const char *path, mode_t mode,
+    const profile_owner_t *owner, profile_error_t *err)
+{
+    if (fchown(fd, owner->uid, owner->gid) == -1) {
+        return profile_error_errno(err, errno, "cannot give %s to user %ld "
+                                   "and group %ld; the loader's user must "
+                                   "own the store and be in that group",
+                                   path, (long) owner->uid,
+                                   (long) owner->gid);
+    }
+
+    if (fchmod(fd, mode) == -1) {
+        return profile_error_errno(err, errno, "cannot set the mode of %s",
+                                   path);
+    }
+
+    return PROFILE_OK;
+}
+
+
+static int
+profile_publish_sync(const char *directory, profile_error_t *err)
+{
+    int  fd, rc;
+
+    fd = open(directory, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+    if (fd == -1) {
+        return profile_error_errno(err, errno, "cannot open %s", directory);
+    }
+
+    rc = PROFILE_OK;
+
+    if (fsync(fd) == -1) {
+        rc = profile_error_errno(err, errno, "cannot sync %s", directory);
+    }
+
+    (void) close(fd);
+
+    return rc;
+}

@@ -1,0 +1,58 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * Makes stores and generations, and publishes them.  Only writers do.
+ */
+
+
+#ifndef _PROFILE_PUBLISH_H_INCLUDED_
+#define _PROFILE_PUBLISH_H_INCLUDED_
+
+
+#include "profile_dir.h"
+
+
+#define PROFILE_DIR_MODE   0750
+#define PROFILE_DATA_MODE  0640
+#define PROFILE_LOCK_MODE  0660
+
+
+/* Everything in a store has the owner and the group of its folder. */
+
+typedef struct {
+    uid_t  uid;
+    gid_t  gid;
+} profile_owner_t;
+
+
+/*
+ * Makes the folder unless it exists: its owner is the user, its group the
+ * one that group points to or, where that is NULL, the user's.  An existing
+ * folder must hold a store or nothing.
+ */
+
+int profile_publish_directory(const char *directory, const gid_t *group,
+    profile_owner_t *owner, profile_error_t *err);
+
+/*
+ * Makes the folder of the next generation with empty files in it, not
+ * published.  Where CURRENT was lost, an existing generation is left alone.
+ */
+
+int profile_publish_prepare(const char *directory,
+    const profile_owner_t *owner, profile_generation_t *gen,
+    profile_error_t *err);
+
+/* Makes a file of a store, or does nothing if it exists. */
+
+int profile_publish_file(const char *path, mode_t mode,
+    const profile_owner_t *owner, profile_error_t *err);
+
+/* Makes the generation the live one, atomically and durably. */
+
+int profile_publish(const char *directory, const profile_owner_t *owner,
+    const profile_generation_t *gen, profile_error_t *err);
+
+
+#endif /* _PROFILE_PUBLISH_H_INCLUDED_ */

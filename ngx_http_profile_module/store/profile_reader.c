@@ -1,0 +1,173 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * Keeps a store's live generation open and lends views of it.
+ */
+
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profile_lmdb.h"
+#include "profile_reader.h"
+
+
+struct profile_reader_s {
+    profile_env_t       *env;
+    profile_identity_t   current;       /* of CURRENT at the last look */
+    char                 directory[PATH_MAX];
+};
+
+
+static const char *profile_reader_path(const profile_reader_t *reader);
+
+
+int
+profile_reader_open(profile_reader_t **readerp, const char *directory,
+    profile_error_t *err)
+{
+    int                    rc;
+    size_t                 len;
+    profile_reader_t      *reader;
+    profile_generation_t   gen;
+
+    len = strlen(directory);
+
+    if (len >= PATH_MAX) {
+        return profile_error(err, PROFILE_FAILED,
+                             "the path of the store is too long");
+    }
+
+    rc = profile_dir_current(directory, &gen, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    reader = malloc(sizeof(profile_reader_t));
+    if (reader == NULL) {
+        return profile_error_errno(err, ENOMEM, "cannot open %s", directory);
+    }
+
+    rc = profile_env_open(&reader->env, &gen, err);
+    if (rc != PROFILE_OK) {
+        free(reader);
+        return rc;
+    }
+
+    reader->current = gen.current;
+    memcpy(reader->directory, directory, len + 1);
+    *readerp = reader;
+
+    return PROFILE_OK;
+}
+
+
+void
+profile_reader_close(profile_reader_t *reader)
+{
+    if (reader != NULL) {
+        profile_env_close(reader->env);
+        free(reader);
+    }
+}
+
+
+int
+profile_reader_refresh(profile_reader_t *reader, profile_error_t *err)
+{
+    int                    rc;
+    profile_env_t         *env;
+    profile_generation_t   gen;
+
+    gen.current = reader->current;
+
+    if (!profile_dir_changed(reader->directory, &gen)) {
+        return PROFILE_OK;
+    }
+
+    rc = profile_dir_current(reader->directory, &gen, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    /* where CURRENT names the same generation, this adds a reference */
+
+    rc = profile_env_open(&env, &gen, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    profile_env_close(reader->env);
+
+    reader->env = env;
+    reader->current = gen.current;
+
+    return PROFILE_OK;
+}
+
+
+uint32_t
+profile_reader_generation(const profile_reader_t *reader)
+{
+    return reader->env->generation.number;
+}
+
+
+int
+profile_reader_info(profile_reader_t *reader, profile_reader_info_t *info,
+    profile_error_t *err)
+{
+    int          fd, rc;
+    MDB_envinfo  env;
+    struct stat  st;
+
+    (void) mdb_env_info(reader->env->env, &env);
+
+    rc = mdb_env_get_fd(reader->env->env, &fd);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_env_get_fd",
+                                  profile_reader_path(reader));
+    }
+
+    if (fstat(fd, &st) == -1) {
+        return profile_error_errno(err, errno, "cannot stat %s/"
+                                   PROFILE_DATA_FILE,
+                                   profile_reader_path(reader));
+    }
+
+    info->generation = reader->env->generation.number;
+    info->sealed = reader->env->generation.sealed;
+    info->transaction = env.me_last_txnid;
+    info->size = (uint64_t) st.st_size;
+    info->used = profile_lmdb_used(reader->env->env);
+    info->readers = env.me_numreaders;
+    info->max_readers = env.me_maxreaders;
+
+    return PROFILE_OK;
+}
+
+
+int
+profile_reader_begin(profile_reader_t *reader, const profile_view_t **view,
+    profile_error_t *err)
+{
+    *view = &reader->env->view;
+
+    return profile_env_begin(reader->env, err);
+}
+
+
+void
+profile_reader_end(profile_reader_t *reader)
+{
+    profile_env_end(reader->env);
+}
+
+
+static const char *
+profile_reader_path(const profile_reader_t *reader)
+{
+    return reader->env->generation.path;
+}

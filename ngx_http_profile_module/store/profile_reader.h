@@ -1,0 +1,69 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * Reads a store: what nginx's workers do, and the loader for "get" and
+ * "status".
+ *
+ * Rules that this part keeps for its callers, and that follow from LMDB:
+ *
+ *   - a process opens one generation once, however many readers ask for it
+ *     and whatever they call it, and must not fork and go on reading;
+ *   - one read transaction for each, renewed by begin and reset by end;
+ *   - a live generation is never read without LMDB's lock table.
+ *
+ * Rules for callers: one thread; between begin and end no waiting; nothing
+ * that a lookup returned is used after end: copy it before.
+ */
+
+
+#ifndef _PROFILE_READER_H_INCLUDED_
+#define _PROFILE_READER_H_INCLUDED_
+
+
+#include "profile_view.h"
+
+
+typedef struct profile_reader_s  profile_reader_t;
+
+
+typedef struct {
+    uint32_t  generation;
+    int       sealed;
+    uint64_t  transaction;    /* the last one committed */
+    uint64_t  size;           /* of the data file, in bytes */
+    uint64_t  used;           /* bytes of pages that were ever in use */
+    uint32_t  readers;        /* slots in use, by the living and the dead */
+    uint32_t  max_readers;
+} profile_reader_info_t;
+
+
+/*
+ * Opens the live generation of the store in directory.  The reader belongs
+ * to the caller, who closes it; closing NULL does nothing.
+ */
+
+int profile_reader_open(profile_reader_t **reader, const char *directory,
+    profile_error_t *err);
+void profile_reader_close(profile_reader_t *reader);
+
+/*
+ * Looks whether another generation has been published and, if so, opens it
+ * and then lets the old one go.  On failure the old one stays in use.  Not
+ * between begin and end.
+ */
+
+int profile_reader_refresh(profile_reader_t *reader, profile_error_t *err);
+
+uint32_t profile_reader_generation(const profile_reader_t *reader);
+int profile_reader_info(profile_reader_t *reader,
+    profile_reader_info_t *info, profile_error_t *err);
+
+/* One snapshot: all lookups between begin and end see the same commit. */
+
+int profile_reader_begin(profile_reader_t *reader,
+    const profile_view_t **view, profile_error_t *err);
+void profile_reader_end(profile_reader_t *reader);
+
+
+#endif /* _PROFILE_READER_H_INCLUDED_ */

@@ -1,0 +1,524 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * Opens a store for writing, and its transactions.
+ */
+
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "profile_publish.h"
+#include "profile_writing.h"
+
+
+#define PROFILE_LOADER_LOCK  ".loader.lock"
+
+/*
+ * The map must always have room for one transaction: its pages are new
+ * ones, since those it frees cannot be used before it ends.
+ */
+
+#define PROFILE_MAP_RESERVE  (UINT64_C(512) * 1024 * 1024)
+#define PROFILE_MAP_UNIT     (UINT64_C(64) * 1024 * 1024)
+
+
+static int profile_writer_lock(profile_writer_t *writer,
+    const profile_owner_t *owner, profile_error_t *err);
+static int profile_writer_check(profile_writer_t *writer,
+    const profile_owner_t *owner, profile_error_t *err);
+static int profile_writer_start(profile_writer_t *writer,
+    profile_error_t *err);
+static int profile_writer_create(profile_writer_t *writer,
+    const profile_owner_t *owner, profile_error_t *err);
+static int profile_writer_extend(profile_writer_t *writer,
+    profile_error_t *err);
+static int profile_writer_fd(profile_writer_t *writer, int *fd,
+    struct stat *st, profile_error_t *err);
+
+
+int
+profile_writer_open(profile_writer_t **writerp, const char *directory,
+    const gid_t *group, profile_error_t *err)
+{
+    int                rc;
+    profile_owner_t    owner;
+    profile_writer_t  *writer;
+
+    rc = profile_publish_directory(directory, group, &owner, err);
+    if (rc != PROFILE_OK) {
+        return (rc == PROFILE_ABSENT) ? PROFILE_FAILED : rc;
+    }
+
+    writer = calloc(1, sizeof(profile_writer_t));
+    if (writer == NULL) {
+        return profile_error_errno(err, ENOMEM, "cannot open %s", directory);
+    }
+
+    writer->lock = -1;
+
+    rc = profile_path(writer->directory, sizeof(writer->directory),
+                      directory, ".", err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_writer_lock(writer, &owner, err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_dir_current(directory, &writer->generation, err);
+
+        if (rc == PROFILE_ABSENT) {
+            rc = profile_writer_create(writer, &owner, err);
+
+        } else if (rc == PROFILE_OK) {
+            rc = profile_writer_check(writer, &owner, err);
+
+            if (rc == PROFILE_OK) {
+                rc = profile_writer_start(writer, err);
+            }
+        }
+    }
+
+    if (rc != PROFILE_OK) {
+        profile_writer_close(writer);
+        return rc;
+    }
+
+    *writerp = writer;
+
+    return PROFILE_OK;
+}
+
+
+void
+profile_writer_close(profile_writer_t *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+
+    profile_writer_abort(writer);
+    profile_writer_release(writer);
+
+    if (writer->env != NULL) {
+        mdb_env_close(writer->env);
+    }
+
+    if (writer->lock != -1) {
+        (void) close(writer->lock);
+    }
+
+    free(writer);
+}
+
+
+int
+profile_writer_reserve(profile_writer_t *writer, uint64_t bytes,
+    profile_error_t *err)
+{
+    int          rc;
+    uint64_t     need;
+    MDB_envinfo  info;
+
+    (void) mdb_env_info(writer->env, &info);
+
+    need = profile_lmdb_used(writer->env) + bytes + PROFILE_MAP_RESERVE;
+
+    if (info.me_mapsize >= need) {
+        return PROFILE_OK;
+    }
+
+    /* half as much again, so that growing stays rare */
+
+    need += need / 2;
+    need += PROFILE_MAP_UNIT - need % PROFILE_MAP_UNIT;
+
+    if (need > SIZE_MAX) {
+        return profile_error_errno(err, ENOMEM, "%s: the map cannot grow",
+                                   writer->generation.path);
+    }
+
+    rc = mdb_env_set_mapsize(writer->env, (size_t) need);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_env_set_mapsize",
+                                  writer->generation.path);
+    }
+
+    return PROFILE_OK;
+}
+
+
+int
+profile_writer_begin(profile_writer_t *writer, const profile_view_t **view,
+    profile_error_t *err)
+{
+    int  rc, dead;
+
+    if (writer->snapshot.txn == NULL) {
+        rc = profile_writer_reserve(writer, 0, err);
+        if (rc != PROFILE_OK) {
+            return rc;
+        }
+    }
+
+    /* a worker that was killed while it read would keep pages for ever */
+
+    rc = mdb_reader_check(writer->env, &dead);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_reader_check",
+                                  writer->generation.path);
+    }
+
+    rc = mdb_txn_begin(writer->env, NULL, 0, &writer->view.txn);
+    if (rc != 0) {
+        writer->view.txn = NULL;
+        return profile_error_lmdb(err, rc, "mdb_txn_begin",
+                                  writer->generation.path);
+    }
+
+    writer->dirty = 0;
+    writer->pending = 0;
+
+    if (view != NULL) {
+        *view = &writer->view;
+    }
+
+    return PROFILE_OK;
+}
+
+
+int
+profile_writer_commit(profile_writer_t *writer, profile_error_t *err)
+{
+    int  rc;
+
+    if (!writer->dirty) {
+        profile_writer_abort(writer);
+        return PROFILE_OK;
+    }
+
+    rc = mdb_txn_commit(writer->view.txn);
+
+    /* LMDB has freed it, whatever the outcome */
+
+    writer->view.txn = NULL;
+
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_txn_commit",
+                                  writer->generation.path);
+    }
+
+    return profile_writer_extend(writer, err);
+}
+
+
+void
+profile_writer_abort(profile_writer_t *writer)
+{
+    if (writer->view.txn != NULL) {
+        mdb_txn_abort(writer->view.txn);
+        writer->view.txn = NULL;
+    }
+}
+
+
+int
+profile_writer_snapshot(profile_writer_t *writer,
+    const profile_view_t **view, profile_error_t *err)
+{
+    int  rc;
+
+    rc = mdb_txn_begin(writer->env, NULL, MDB_RDONLY, &writer->snapshot.txn);
+    if (rc != 0) {
+        writer->snapshot.txn = NULL;
+        return profile_error_lmdb(err, rc, "mdb_txn_begin",
+                                  writer->generation.path);
+    }
+
+    *view = &writer->snapshot;
+
+    return PROFILE_OK;
+}
+
+
+void
+profile_writer_release(profile_writer_t *writer)
+{
+    if (writer->snapshot.txn != NULL) {
+        mdb_txn_abort(writer->snapshot.txn);
+        writer->snapshot.txn = NULL;
+    }
+}
+
+
+uint64_t
+profile_writer_pending(const profile_writer_t *writer)
+{
+    return writer->pending;
+}
+
+
+uint64_t
+profile_writer_written(const profile_writer_t *writer)
+{
+    return writer->written;
+}
+
+
+static int
+profile_writer_lock(profile_writer_t *writer, const profile_owner_t *owner,
+    profile_error_t *err)
+{
+    int   rc;
+    char  path[PATH_MAX];
+
+    rc = profile_path(path, sizeof(path), writer->directory,
+                      PROFILE_LOADER_LOCK, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    rc = profile_publish_file(path, PROFILE_DATA_MODE, owner, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    writer->lock = open(path, O_RDWR|O_CLOEXEC);
+    if (writer->lock == -1) {
+        return profile_error_errno(err, errno, "user %ld cannot open %s",
+                                   (long) geteuid(), path);
+    }
+
+    if (flock(writer->lock, LOCK_EX|LOCK_NB) == -1) {
+
+        if (errno == EWOULDBLOCK) {
+            return profile_error(err, PROFILE_BUSY,
+                                 "another profile-loader is running on this "
+                                 "store; wait for it, or end it (fuser %s "
+                                 "tells its process)", path);
+        }
+
+        return profile_error_errno(err, errno, "cannot lock %s", path);
+    }
+
+    return PROFILE_OK;
+}
+
+
+/* LMDB would make a new and empty database out of a missing or empty file. */
+
+static int
+profile_writer_check(profile_writer_t *writer, const profile_owner_t *owner,
+    profile_error_t *err)
+{
+    int          rc;
+    char         path[PATH_MAX];
+    struct stat  st;
+
+    if (writer->generation.sealed) {
+        return profile_error(err, PROFILE_DENIED,
+                             "%s is sealed and is never written again",
+                             writer->generation.path);
+    }
+
+    rc = profile_path(path, sizeof(path), writer->generation.path,
+                      PROFILE_DATA_FILE, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (stat(path, &st) == -1) {
+        rc = profile_error_errno(err, errno, "cannot stat %s", path);
+        return (rc == PROFILE_ABSENT) ? PROFILE_DAMAGED : rc;
+    }
+
+    if (!S_ISREG(st.st_mode) || st.st_size < 4096) {
+        return profile_error(err, PROFILE_DAMAGED,
+                             "%s is not a database or was truncated; restore "
+                             "it or, to load everything again, remove %s/"
+                             PROFILE_CURRENT_FILE, path, writer->directory);
+    }
+
+    rc = profile_path(path, sizeof(path), writer->generation.path,
+                      PROFILE_LOCK_FILE, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    return profile_publish_file(path, PROFILE_LOCK_MODE, owner, err);
+}
+
+
+static int
+profile_writer_start(profile_writer_t *writer, profile_error_t *err)
+{
+    int                    fd, rc;
+    const char            *path;
+    struct stat            st;
+    profile_meta_t         meta;
+    const profile_view_t  *view;
+
+    path = writer->generation.path;
+    writer->view.path = path;
+    writer->snapshot.path = path;
+
+    rc = mdb_env_create(&writer->env);
+    if (rc != 0) {
+        writer->env = NULL;
+        return profile_error_lmdb(err, rc, "mdb_env_create", path);
+    }
+
+    rc = mdb_env_set_maxreaders(writer->env, PROFILE_MAX_READERS);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_env_set_maxreaders", path);
+    }
+
+    /* a snapshot and a transaction side by side in one thread */
+
+    rc = mdb_env_open(writer->env, path, MDB_NOTLS, PROFILE_DATA_MODE);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_env_open", path);
+    }
+
+    rc = profile_writer_fd(writer, &fd, &st, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if ((uint64_t) st.st_size < profile_lmdb_used(writer->env)) {
+        return profile_error(err, PROFILE_DAMAGED,
+                             "%s/" PROFILE_DATA_FILE " was truncated: it has "
+                             "%lld bytes, but its pages take %llu; restore "
+                             "it or, to load everything again, remove %s/"
+                             PROFILE_CURRENT_FILE, path,
+                             (long long) st.st_size,
+                             (unsigned long long)
+                                 profile_lmdb_used(writer->env),
+                             writer->directory);
+    }
+
+    rc = profile_writer_snapshot(writer, &view, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    rc = mdb_dbi_open(writer->snapshot.txn, NULL, 0, &writer->snapshot.dbi);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_dbi_open", path);
+    }
+
+    writer->view.dbi = writer->snapshot.dbi;
+
+    if (!writer->creating) {
+        rc = profile_view_meta(&writer->snapshot, &meta, err);
+    }
+
+    profile_writer_release(writer);
+
+    return rc;
+}
+
+
+static int
+profile_writer_create(profile_writer_t *writer, const profile_owner_t *owner,
+    profile_error_t *err)
+{
+    int             rc;
+    profile_meta_t  meta;
+
+    rc = profile_publish_prepare(writer->directory, owner,
+                                 &writer->generation, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    writer->creating = 1;
+
+    rc = profile_writer_start(writer, err);
+
+    writer->creating = 0;
+
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    rc = profile_writer_begin(writer, NULL, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    meta.version = PROFILE_FORMAT_VERSION;
+    meta.complete = 1;
+    meta.created = (uint64_t) time(NULL);
+    meta.next_incarnation = 1;
+
+    rc = profile_writer_put_meta(writer, &meta, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_writer_commit(writer, err);
+    }
+
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    return profile_publish(writer->directory, owner, &writer->generation,
+                           err);
+}
+
+
+/*
+ * LMDB may leave the file shorter than its pages, where the last of them
+ * were freed before they were written.  Readers take that for truncation.
+ */
+
+static int
+profile_writer_extend(profile_writer_t *writer, profile_error_t *err)
+{
+    int          fd, rc;
+    uint64_t     used;
+    struct stat  st;
+
+    rc = profile_writer_fd(writer, &fd, &st, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    used = profile_lmdb_used(writer->env);
+
+    if ((uint64_t) st.st_size < used && ftruncate(fd, (off_t) used) == -1) {
+        return profile_error_errno(err, errno, "cannot extend %s/"
+                                   PROFILE_DATA_FILE,
+                                   writer->generation.path);
+    }
+
+    return PROFILE_OK;
+}
+
+
+static int
+profile_writer_fd(profile_writer_t *writer, int *fd, struct stat *st,
+    profile_error_t *err)
+{
+    int  rc;
+
+    rc = mdb_env_get_fd(writer->env, fd);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_env_get_fd",
+                                  writer->generation.path);
+    }
+
+    if (fstat(*fd, st) == -1) {
+        return profile_error_errno(err, errno, "cannot stat %s/"
+                                   PROFILE_DATA_FILE,
+                                   writer->generation.path);
+    }
+
+    return PROFILE_OK;
+}
