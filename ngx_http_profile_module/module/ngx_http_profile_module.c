@@ -1,0 +1,503 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * Serves a workspace's entity list and records out of a profile store: the
+ * directives, and what happens at the start and the end of a process.
+ *
+ * There are no globals: all hangs on the configuration of a cycle, so that
+ * an old one may go on serving while a new one starts.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_profile_module.h"
+
+
+static char *ngx_http_profile_store(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_profile_api(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_profile_header_value(ngx_conf_t *cf, void *post,
+    void *data);
+static char *ngx_http_profile_interval(ngx_conf_t *cf, void *post,
+    void *data);
+static ngx_http_profile_store_t *ngx_http_profile_add_store(ngx_conf_t *cf,
+    ngx_str_t *directory);
+static void *ngx_http_profile_create_main_conf(ngx_conf_t *cf);
+static void *ngx_http_profile_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_profile_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_profile_merge_api(ngx_conf_t *cf,
+    ngx_http_profile_loc_conf_t *prev, ngx_http_profile_loc_conf_t *conf);
+static ngx_int_t ngx_http_profile_challenge(ngx_conf_t *cf, ngx_str_t *realm,
+    const char *parameters, ngx_str_t *challenge);
+static ngx_int_t ngx_http_profile_init_process(ngx_cycle_t *cycle);
+static void ngx_http_profile_cleanup(void *data);
+
+
+static ngx_conf_post_t  ngx_http_profile_header_value_post = {
+    ngx_http_profile_header_value
+};
+
+
+static ngx_conf_post_t  ngx_http_profile_interval_post = {
+    ngx_http_profile_interval
+};
+
+
+static ngx_command_t  ngx_http_profile_commands[] = {
+
+    { ngx_string("profile_store"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_profile_store,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("profile_api"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_profile_api,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("profile_bearer"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_profile_loc_conf_t, bearer),
+      NULL },
+
+    { ngx_string("profile_realm"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_profile_loc_conf_t, realm),
+      &ngx_http_profile_header_value_post },
+
+    { ngx_string("profile_cache_control"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_profile_loc_conf_t, cache_control),
+      &ngx_http_profile_header_value_post },
+
+    { ngx_string("profile_check_interval"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_profile_loc_conf_t, check_interval),
+      &ngx_http_profile_interval_post },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_profile_module_ctx = {
+    NULL,                                  /* preconfiguration */
+    NULL,                                  /* postconfiguration */
+
+    ngx_http_profile_create_main_conf,     /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_profile_create_loc_conf,      /* create location configuration */
+    ngx_http_profile_merge_loc_conf        /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_profile_module = {
+    NGX_MODULE_V1,
+    &ngx_http_profile_module_ctx,          /* module context */
+    ngx_http_profile_commands,             /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    ngx_http_profile_init_process,         /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+/*
+ * Never fails: a worker that cannot start is not started again, and a store
+ * that is missing now may be there soon.  The cache manager and the cache
+ * loader come here too, and must not open a store.
+ */
+
+static ngx_int_t
+ngx_http_profile_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t                      i;
+    ngx_http_profile_store_t      **stores;
+    ngx_http_profile_main_conf_t   *pmcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    pmcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_profile_module);
+    if (pmcf == NULL) {
+        return NGX_OK;
+    }
+
+    stores = pmcf->stores.elts;
+
+    for (i = 0; i < pmcf->stores.nelts; i++) {
+        if (stores[i]->interval != NGX_CONF_UNSET_MSEC) {
+            ngx_http_profile_store_start(stores[i], cycle);
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * With the pool of the cycle: at the end of a worker, and in a single
+ * process when the old cycle's last connection is gone.
+ */
+
+static void
+ngx_http_profile_cleanup(void *data)
+{
+    ngx_http_profile_main_conf_t  *pmcf = data;
+
+    ngx_uint_t                  i;
+    ngx_http_profile_store_t  **stores;
+
+    stores = pmcf->stores.elts;
+
+    for (i = 0; i < pmcf->stores.nelts; i++) {
+        ngx_http_profile_store_stop(stores[i]);
+    }
+
+    ngx_http_profile_digest_done(&pmcf->digest);
+}
+
+
+static void *
+ngx_http_profile_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_pool_cleanup_t            *cln;
+    ngx_http_profile_main_conf_t  *pmcf;
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     pmcf->digest = { NULL, NULL };
+     */
+
+    pmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_profile_main_conf_t));
+    if (pmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&pmcf->stores, cf->pool, 1,
+                       sizeof(ngx_http_profile_store_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_profile_cleanup;
+    cln->data = pmcf;
+
+    return pmcf;
+}
+
+
+static void *
+ngx_http_profile_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_profile_loc_conf_t  *plcf;
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     plcf->bearer = NULL;
+     *     plcf->realm = { 0, NULL };
+     *     plcf->challenge = { 0, NULL };
+     *     plcf->challenge_invalid = { 0, NULL };
+     *     plcf->cache_control = { 0, NULL };
+     */
+
+    plcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_profile_loc_conf_t));
+    if (plcf == NULL) {
+        return NULL;
+    }
+
+    plcf->store = NGX_CONF_UNSET_PTR;
+    plcf->check_interval = NGX_CONF_UNSET_MSEC;
+    plcf->api = NGX_CONF_UNSET;
+
+    return plcf;
+}
+
+
+static char *
+ngx_http_profile_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_profile_loc_conf_t *prev = parent;
+    ngx_http_profile_loc_conf_t *conf = child;
+
+    ngx_conf_merge_ptr_value(conf->store, prev->store, NULL);
+    ngx_conf_merge_str_value(conf->realm, prev->realm, "profile");
+    ngx_conf_merge_str_value(conf->cache_control, prev->cache_control,
+                             "private, no-cache");
+    ngx_conf_merge_msec_value(conf->check_interval, prev->check_interval,
+                              1000);
+
+    if (conf->bearer == NULL) {
+        conf->bearer = prev->bearer;
+    }
+
+    return ngx_http_profile_merge_api(cf, prev, conf);
+}
+
+
+static char *
+ngx_http_profile_merge_api(ngx_conf_t *cf, ngx_http_profile_loc_conf_t *prev,
+    ngx_http_profile_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    /* "if" and "limit_except" blocks are parts of their location */
+
+    if (conf->api == NGX_CONF_UNSET) {
+        conf->api = (clcf->noname && clcf->handler == NULL
+                     && prev->api == 1);
+
+        if (conf->api) {
+            clcf->handler = ngx_http_profile_handler;
+        }
+    }
+
+    if (!conf->api) {
+        return NGX_CONF_OK;
+    }
+
+    if (conf->store == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"profile_api\" in location \"%V\" requires "
+                           "\"profile_store\"", &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    /* a store is looked at as often as its most eager location asks */
+
+    conf->store->interval = ngx_min(conf->store->interval,
+                                    conf->check_interval);
+
+    if (ngx_http_profile_challenge(cf, &conf->realm, "", &conf->challenge)
+        != NGX_OK
+        || ngx_http_profile_challenge(cf, &conf->realm,
+                                      ", error=\"invalid_token\"",
+                                      &conf->challenge_invalid)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* The realm is a quoted string of HTTP. */
+
+static ngx_int_t
+ngx_http_profile_challenge(ngx_conf_t *cf, ngx_str_t *realm,
+    const char *parameters, ngx_str_t *challenge)
+{
+    size_t   i, len;
+    u_char  *p;
+
+    len = sizeof("Bearer realm=\"\"") - 1 + realm->len * 2
+          + ngx_strlen(parameters);
+
+    p = ngx_pnalloc(cf->pool, len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    challenge->data = p;
+
+    p = ngx_cpymem(p, "Bearer realm=\"", sizeof("Bearer realm=\"") - 1);
+
+    for (i = 0; i < realm->len; i++) {
+
+        if (realm->data[i] == '"' || realm->data[i] == '\\') {
+            *p++ = '\\';
+        }
+
+        *p++ = realm->data[i];
+    }
+
+    *p++ = '"';
+    p = ngx_cpymem(p, parameters, ngx_strlen(parameters));
+
+    challenge->len = p - challenge->data;
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_http_profile_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_profile_loc_conf_t *plcf = conf;
+
+    ngx_str_t  directory, *value;
+
+    if (plcf->store != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    directory = value[1];
+
+    if (directory.len == 0) {
+        return "must not be empty";
+    }
+
+    if (ngx_conf_full_name(cf->cycle, &directory, 0) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    plcf->store = ngx_http_profile_add_store(cf, &directory);
+
+    return (plcf->store == NULL) ? NGX_CONF_ERROR : NGX_CONF_OK;
+}
+
+
+static ngx_http_profile_store_t *
+ngx_http_profile_add_store(ngx_conf_t *cf, ngx_str_t *directory)
+{
+    ngx_uint_t                      i;
+    ngx_http_profile_store_t       *store, **stores;
+    ngx_http_profile_main_conf_t   *pmcf;
+
+    pmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_profile_module);
+
+    stores = pmcf->stores.elts;
+
+    for (i = 0; i < pmcf->stores.nelts; i++) {
+
+        if (stores[i]->directory.len == directory->len
+            && ngx_strncmp(stores[i]->directory.data, directory->data,
+                           directory->len)
+               == 0)
+        {
+            return stores[i];
+        }
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     store->reader = NULL;
+     *     store->event = { 0 };
+     *     store->nreported = 0;
+     *     store->started = 0;
+     */
+
+    store = ngx_pcalloc(cf->pool, sizeof(ngx_http_profile_store_t));
+    if (store == NULL) {
+        return NULL;
+    }
+
+    store->directory = *directory;
+    store->interval = NGX_CONF_UNSET_MSEC;
+
+    stores = ngx_array_push(&pmcf->stores);
+    if (stores == NULL) {
+        return NULL;
+    }
+
+    *stores = store;
+
+    return store;
+}
+
+
+static char *
+ngx_http_profile_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_profile_loc_conf_t *plcf = conf;
+
+    const char                *kind;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (plcf->api != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    kind = clcf->named ? "named"
+           : clcf->exact_match ? "exact"
+#if (NGX_PCRE)
+           : clcf->regex != NULL ? "regular expression"
+#endif
+           : NULL;
+
+    if (kind != NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"profile_api\" cannot be used in the %s location "
+                           "\"%V\", it serves what follows a prefix",
+                           kind, &clcf->name);
+        return NGX_CONF_ERROR;
+    }
+
+    plcf->api = 1;
+    clcf->handler = ngx_http_profile_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+/* What is sent in a header must not end it. */
+
+static char *
+ngx_http_profile_header_value(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_str_t *value = data;
+
+    size_t  i;
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] < 0x20 || value->data[i] == 0x7f) {
+            return "must not hold control characters";
+        }
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_profile_interval(ngx_conf_t *cf, void *post, void *data)
+{
+    ngx_msec_t *interval = data;
+
+    return (*interval == 0) ? "must not be zero" : NGX_CONF_OK;
+}

@@ -1,0 +1,66 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * A store as a worker keeps it: opened at the worker's start or as soon as
+ * it can be, followed from generation to generation by a timer.
+ */
+
+
+#ifndef _NGX_HTTP_PROFILE_STORE_H_INCLUDED_
+#define _NGX_HTTP_PROFILE_STORE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "profile_reader.h"
+
+
+#define NGX_HTTP_PROFILE_STORE_REPORTS  8
+
+
+/*
+ * Made by the configuration, one for each directory that it names; the
+ * lower half belongs to one process.
+ */
+
+typedef struct {
+    ngx_str_t          directory;      /* zero-terminated */
+    ngx_msec_t         interval;       /* NGX_CONF_UNSET_MSEC: never used */
+
+    profile_reader_t  *reader;
+    ngx_event_t        event;
+    ngx_uint_t         nreported;
+    uint32_t           reported[NGX_HTTP_PROFILE_STORE_REPORTS];
+    unsigned           started:1;
+} ngx_http_profile_store_t;
+
+
+/*
+ * Opens the store if it can and sets the timer that goes on trying.  Only
+ * in a process that serves requests: an LMDB environment must not be
+ * carried over fork().
+ */
+
+void ngx_http_profile_store_start(ngx_http_profile_store_t *store,
+    ngx_cycle_t *cycle);
+void ngx_http_profile_store_stop(ngx_http_profile_store_t *store);
+
+/*
+ * One snapshot of the store, NULL if there is none to be had.  Between
+ * begin and end nothing may wait.
+ */
+
+const profile_view_t *ngx_http_profile_store_begin(
+    ngx_http_profile_store_t *store);
+void ngx_http_profile_store_end(ngx_http_profile_store_t *store);
+
+/* Logs a failure, each cause once until the store is opened anew. */
+
+void ngx_http_profile_store_report(ngx_http_profile_store_t *store,
+    profile_error_t *err);
+
+
+#endif /* _NGX_HTTP_PROFILE_STORE_H_INCLUDED_ */
