@@ -1,0 +1,116 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * The command get: one record, as the API would serve it.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include "profile_commands.h"
+#include "profile_reader.h"
+#include "profile_user.h"
+
+
+static int profile_get_record(const profile_view_t *view, uint32_t workspace,
+    uint32_t id, const char *record_id, profile_error_t *err);
+
+
+int
+profile_command_get(const profile_options_t *options)
+{
+    int                          rc;
+    char                        *directory;
+    profile_error_t              err;
+    profile_reader_t            *reader;
+    profile_config_t            *config;
+    const profile_view_t        *view;
+    profile_config_entity_t     *entity;
+    profile_config_workspace_t  *workspace;
+
+    config = profile_config_read(options->config);
+    if (config == NULL) {
+        return PROFILE_EXIT_CONFIGURATION;
+    }
+
+    workspace = profile_config_workspace(config, options->arguments[0]);
+
+    entity = (workspace == NULL)
+             ? NULL : profile_config_entity(workspace, options->arguments[1]);
+
+    if (entity == NULL) {
+        profile_say("there is no %s \"%s\" in %s",
+                    (workspace == NULL) ? "workspace" : "entity",
+                    options->arguments[(workspace == NULL) ? 0 : 1],
+                    options->config);
+        profile_config_free(config);
+        return PROFILE_EXIT_CONFIGURATION;
+    }
+
+    directory = profile_config_path(config, config->store);
+    reader = NULL;
+
+    rc = profile_user_become(directory, &err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_reader_open(&reader, directory, &err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_reader_begin(reader, &view, &err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_get_record(view, workspace->id, entity->id,
+                                options->arguments[2], &err);
+        profile_reader_end(reader);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = PROFILE_EXIT_DONE;
+
+    } else if (rc == PROFILE_NOT_FOUND) {
+        profile_say("%s/%s has no such record", workspace->name,
+                    entity->name);
+        rc = PROFILE_EXIT_ENTITY;
+
+    } else {
+        rc = profile_say_store(&err);
+    }
+
+    profile_reader_close(reader);
+    free(directory);
+    profile_config_free(config);
+
+    return rc;
+}
+
+
+static int
+profile_get_record(const profile_view_t *view, uint32_t workspace,
+    uint32_t id, const char *record_id, profile_error_t *err)
+{
+    int                 rc;
+    profile_entity_t    entity;
+    profile_document_t  record;
+
+    rc = profile_view_entity(view, workspace, id, &entity, err);
+
+    if (rc == PROFILE_OK && entity.incarnation == 0) {
+        rc = PROFILE_NOT_FOUND;
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_view_record(view, &entity, (const u_char *) record_id,
+                                 strlen(record_id), &record, err);
+    }
+
+    if (rc == PROFILE_OK) {
+        (void) fwrite(record.body.data, 1, record.body.len, stdout);
+        (void) putchar('\n');
+    }
+
+    return rc;
+}

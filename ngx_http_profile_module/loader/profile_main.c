@@ -1,0 +1,255 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * profile-loader: fills a profile store, run by cron or a timer.  Reads the
+ * command line and calls the command.
+ */
+
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "profile_commands.h"
+
+
+#define PROFILE_CONFIG_FILE  "/etc/profile-loader.json"
+
+
+enum {
+    PROFILE_OPTION_WORKSPACE = 1,
+    PROFILE_OPTION_ENTITY = 2,
+    PROFILE_OPTION_FULL = 4,
+    PROFILE_OPTION_ALLOW_SHRINK = 8,
+    PROFILE_OPTION_JSON = 16,
+    PROFILE_OPTION_CONFIG = 32
+};
+
+
+typedef struct {
+    const char  *name;
+    int          options;        /* a set of those that it knows */
+    int          arguments;      /* how many it wants */
+    int        (*run)(const profile_options_t *options);
+} profile_command_t;
+
+
+static int profile_main_options(int argc, char **argv,
+    profile_options_t *options, int *given);
+static int profile_main_option(int option, profile_options_t *options,
+    int *given);
+static int profile_main_check(int argc, char **argv,
+    const profile_command_t *command, int given);
+static void profile_main_usage(FILE *out);
+
+
+static const profile_command_t  profile_commands[] = {
+
+    { "sync", PROFILE_OPTION_WORKSPACE|PROFILE_OPTION_ENTITY
+              |PROFILE_OPTION_FULL|PROFILE_OPTION_ALLOW_SHRINK, 0,
+      profile_command_sync },
+
+    { "apply", 0, 0, profile_command_apply },
+
+    { "key", 0, 0, profile_command_key },
+
+    { "status", PROFILE_OPTION_JSON, 0, profile_command_status },
+
+    { "get", 0, 3, profile_command_get },
+
+    { NULL, 0, 0, NULL }
+};
+
+
+static const struct option  profile_long_options[] = {
+    { "config", required_argument, NULL, PROFILE_OPTION_CONFIG },
+    { "workspace", required_argument, NULL, PROFILE_OPTION_WORKSPACE },
+    { "entity", required_argument, NULL, PROFILE_OPTION_ENTITY },
+    { "full", no_argument, NULL, PROFILE_OPTION_FULL },
+    { "allow-shrink", no_argument, NULL, PROFILE_OPTION_ALLOW_SHRINK },
+    { "json", no_argument, NULL, PROFILE_OPTION_JSON },
+    { "help", no_argument, NULL, 'h' },
+    { NULL, 0, NULL, 0 }
+};
+
+
+int
+main(int argc, char **argv)
+{
+    int                       rc, given;
+    profile_options_t         options;
+    const profile_command_t  *command;
+
+    memset(&options, 0, sizeof(profile_options_t));
+
+    rc = profile_main_options(argc, argv, &options, &given);
+    if (rc != 0) {
+        profile_main_usage((rc > 0) ? stdout : stderr);
+        return (rc > 0) ? PROFILE_EXIT_DONE : PROFILE_EXIT_CONFIGURATION;
+    }
+
+    if (optind == argc) {
+        profile_say("a command is missing");
+        profile_main_usage(stderr);
+        return PROFILE_EXIT_CONFIGURATION;
+    }
+
+    if (strcmp(argv[optind], "help") == 0) {
+        profile_main_usage(stdout);
+        return PROFILE_EXIT_DONE;
+    }
+
+    for (command = profile_commands; command->name != NULL; command++) {
+        if (strcmp(argv[optind], command->name) == 0) {
+            break;
+        }
+    }
+
+    if (profile_main_check(argc, argv, command, given) != 0) {
+        profile_main_usage(stderr);
+        return PROFILE_EXIT_CONFIGURATION;
+    }
+
+    if (options.config == NULL) {
+        options.config = PROFILE_CONFIG_FILE;
+    }
+
+    options.arguments = &argv[optind + 1];
+
+    rc = command->run(&options);
+
+    /* a full disk behind standard output is no success */
+
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        profile_say("cannot write to standard output");
+        return (rc == PROFILE_EXIT_DONE) ? PROFILE_EXIT_ENTITY : rc;
+    }
+
+    return rc;
+}
+
+
+/* 0, 1 where help is wanted, -1 after a mistake. */
+
+static int
+profile_main_options(int argc, char **argv, profile_options_t *options,
+    int *given)
+{
+    int  option;
+
+    *given = 0;
+
+    for ( ;; ) {
+        option = getopt_long(argc, argv, "c:h", profile_long_options, NULL);
+
+        switch (option) {
+
+        case -1:
+            return 0;
+
+        case 'h':
+            return 1;
+
+        case '?':
+            return -1;
+
+        case 'c':
+            option = PROFILE_OPTION_CONFIG;
+            break;
+        }
+
+        if (profile_main_option(option, options, given) != 0) {
+            return -1;
+        }
+    }
+}
+
+
+static int
+profile_main_option(int option, profile_options_t *options, int *given)
+{
+    if (*given & option) {
+        profile_say("an option is given twice");
+        return -1;
+    }
+
+    *given |= option;
+
+    switch (option) {
+
+    case PROFILE_OPTION_CONFIG:
+        options->config = optarg;
+        break;
+
+    case PROFILE_OPTION_WORKSPACE:
+        options->workspace = optarg;
+        break;
+
+    case PROFILE_OPTION_ENTITY:
+        options->entity = optarg;
+        break;
+
+    case PROFILE_OPTION_FULL:
+        options->full = 1;
+        break;
+
+    case PROFILE_OPTION_ALLOW_SHRINK:
+        options->allow_shrink = 1;
+        break;
+
+    case PROFILE_OPTION_JSON:
+        options->json = 1;
+        break;
+    }
+
+    return 0;
+}
+
+
+static int
+profile_main_check(int argc, char **argv, const profile_command_t *command,
+    int given)
+{
+    if (command->name == NULL) {
+        profile_say("there is no command \"%s\"", argv[optind]);
+        return -1;
+    }
+
+    if (given & ~(command->options|PROFILE_OPTION_CONFIG)) {
+        profile_say("\"%s\" does not know one of these options",
+                    command->name);
+        return -1;
+    }
+
+    if (argc - optind - 1 != command->arguments) {
+        profile_say("\"%s\" takes %d arguments, %d are given", command->name,
+                    command->arguments, argc - optind - 1);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static void
+profile_main_usage(FILE *out)
+{
+    (void) fprintf(out,
+        "usage: profile-loader [-c FILE] COMMAND\n"
+        "\n"
+        "  sync [--workspace W] [--entity E] [--full] [--allow-shrink]\n"
+        "                             apply the configuration, then refresh\n"
+        "  apply                      workspaces, keys and entities only\n"
+        "  key                        make a key and print it, once\n"
+        "  status [--json]            what the store holds\n"
+        "  get WORKSPACE ENTITY ID    one record, as the API serves it\n"
+        "  help                       this text\n"
+        "\n"
+        "FILE is " PROFILE_CONFIG_FILE " unless it is given.  W, E,\n"
+        "WORKSPACE and ENTITY are ids or names.\n"
+        "\n"
+        "Exit status: 0 done; 1 an entity failed, the others are committed;\n"
+        "2 usage or configuration, nothing was touched; 3 the store;\n"
+        "75 another profile-loader is running.\n");
+}

@@ -1,0 +1,445 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * Checks a row with jansson and keeps the row's own bytes.
+ *
+ * jansson turns numbers into C's, and refuses those that do not fit.  A row
+ * may hold any number, so each is checked here, against the grammar, and
+ * jansson is shown its ordinal instead: the first number of the row is 0,
+ * the next 1.  The value that jansson then finds for the primary key leads
+ * back to the digits as they were written.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "profile_row.h"
+
+
+#define PROFILE_BODY_PREFIX  "{\"data\":"
+
+
+typedef struct {
+    size_t  offset;
+    size_t  len;
+} profile_row_number_t;
+
+
+typedef struct {
+    u_char  *data;
+    size_t   len;
+    size_t   size;
+} profile_row_buffer_t;
+
+
+struct profile_row_parser_s {
+    const char            *primary_key;
+    profile_row_buffer_t   body;
+    profile_row_buffer_t   shown;       /* to jansson */
+    profile_row_number_t  *numbers;
+    size_t                 nnumbers;
+    size_t                 size;        /* of numbers */
+    u_char                 id[PROFILE_RECORD_ID_MAX];
+};
+
+
+static int profile_row_scan(profile_row_parser_t *parser,
+    const u_char *text, size_t len);
+static size_t profile_row_string(const u_char *p, const u_char *last);
+static size_t profile_row_number(const u_char *p, const u_char *last);
+static size_t profile_row_digits(const u_char *p, const u_char *last);
+static void profile_row_add_number(profile_row_parser_t *parser,
+    size_t offset, size_t len);
+static profile_row_reason_e profile_row_error(const json_error_t *error);
+static profile_row_reason_e profile_row_key(profile_row_parser_t *parser,
+    json_t *tree, const u_char *text, profile_row_t *row);
+static profile_row_reason_e profile_row_integer(const u_char *p, size_t len);
+static void profile_row_append(profile_row_buffer_t *buffer,
+    const void *data, size_t len);
+
+
+static const char  *profile_row_reasons[PROFILE_ROW_REASONS] = {
+    "valid",
+    "invalid JSON",
+    "invalid UTF-8",
+    "a NUL character",
+    "nested too deeply",
+    "a duplicate member",
+    "not an object",
+    "no primary key",
+    "primary key is null",
+    "primary key is neither a string nor an integer",
+    "primary key is empty",
+    "primary key is longer than 500 bytes",
+    "longer than 32 MiB",
+    "duplicate primary key"
+};
+
+
+profile_row_parser_t *
+profile_row_parser_create(const char *primary_key)
+{
+    profile_row_parser_t  *parser;
+
+    parser = profile_alloc(sizeof(profile_row_parser_t));
+    memset(parser, 0, sizeof(profile_row_parser_t));
+
+    parser->primary_key = primary_key;
+
+    return parser;
+}
+
+
+void
+profile_row_parser_free(profile_row_parser_t *parser)
+{
+    if (parser != NULL) {
+        free(parser->body.data);
+        free(parser->shown.data);
+        free(parser->numbers);
+        free(parser);
+    }
+}
+
+
+profile_row_reason_e
+profile_row_parse(profile_row_parser_t *parser, const u_char *text,
+    size_t len, profile_row_t *row)
+{
+    json_t                *tree;
+    json_error_t           error;
+    profile_row_reason_e   reason;
+
+    if (profile_row_scan(parser, text, len) != 0) {
+        return PROFILE_ROW_SYNTAX;
+    }
+
+    tree = json_loadb((char *) parser->shown.data, parser->shown.len,
+                      JSON_REJECT_DUPLICATES|JSON_DECODE_ANY, &error);
+
+    if (tree == NULL) {
+        return profile_row_error(&error);
+    }
+
+    reason = json_is_object(tree)
+             ? profile_row_key(parser, tree, text, row)
+             : PROFILE_ROW_NOT_OBJECT;
+
+    json_decref(tree);
+
+    row->body.data = parser->body.data;
+    row->body.len = parser->body.len;
+
+    return reason;
+}
+
+
+const char *
+profile_row_reason(profile_row_reason_e reason)
+{
+    return profile_row_reasons[reason];
+}
+
+
+/*
+ * Fills the body and what jansson is shown.  White space stays in the
+ * latter, where it may separate what must not touch.
+ */
+
+static int
+profile_row_scan(profile_row_parser_t *parser, const u_char *text,
+    size_t len)
+{
+    size_t         n;
+    const u_char  *p, *last;
+
+    parser->body.len = 0;
+    parser->shown.len = 0;
+    parser->nnumbers = 0;
+
+    profile_row_append(&parser->body, PROFILE_BODY_PREFIX,
+                       sizeof(PROFILE_BODY_PREFIX) - 1);
+
+    p = text;
+    last = text + len;
+
+    while (p < last) {
+
+        switch (*p) {
+
+        case ' ':
+        case '\t':
+        case '\r':
+        case '\n':
+            profile_row_append(&parser->shown, p, 1);
+            p++;
+            continue;
+
+        case '-':
+        case '0': case '1': case '2': case '3': case '4':
+        case '5': case '6': case '7': case '8': case '9':
+            n = profile_row_number(p, last);
+
+            if (n == 0) {
+                return -1;
+            }
+
+            profile_row_append(&parser->body, p, n);
+            profile_row_add_number(parser, (size_t) (p - text), n);
+            p += n;
+            continue;
+
+        case '"':
+            n = profile_row_string(p, last);
+            break;
+
+        default:
+            n = 1;
+            break;
+        }
+
+        profile_row_append(&parser->body, p, n);
+        profile_row_append(&parser->shown, p, n);
+        p += n;
+    }
+
+    profile_row_append(&parser->body, "}", 1);
+
+    return 0;
+}
+
+
+/* The length of a string with its quotes; jansson looks at what is inside. */
+
+static size_t
+profile_row_string(const u_char *p, const u_char *last)
+{
+    const u_char  *start;
+
+    start = p++;
+
+    while (p < last && *p != '"') {
+        p += (*p == '\\' && last - p > 1) ? 2 : 1;
+    }
+
+    if (p < last) {
+        p++;
+    }
+
+    return (size_t) (p - start);
+}
+
+
+/* The length of a number, 0 for what is none: RFC 8259, section 6. */
+
+static size_t
+profile_row_number(const u_char *p, const u_char *last)
+{
+    size_t         n;
+    const u_char  *start;
+
+    start = p;
+
+    if (*p == '-') {
+        p++;
+    }
+
+    n = profile_row_digits(p, last);
+
+    if (n == 0 || (n > 1 && *p == '0')) {
+        return 0;
+    }
+
+    p += n;
+
+    if (p < last && *p == '.') {
+        p++;
+        n = profile_row_digits(p, last);
+
+        if (n == 0) {
+            return 0;
+        }
+
+        p += n;
+    }
+
+    if (p < last && (*p == 'e' || *p == 'E')) {
+        p++;
+
+        if (p < last && (*p == '+' || *p == '-')) {
+            p++;
+        }
+
+        n = profile_row_digits(p, last);
+
+        if (n == 0) {
+            return 0;
+        }
+
+        p += n;
+    }
+
+    /* the digits that jansson is shown must not meet others */
+
+    if (p < last && strchr(" \t\r\n,]}", *p) == NULL) {
+        return 0;
+    }
+
+    return (size_t) (p - start);
+}
+
+
+static size_t
+profile_row_digits(const u_char *p, const u_char *last)
+{
+    const u_char  *start;
+
+    start = p;
+
+    while (p < last && *p >= '0' && *p <= '9') {
+        p++;
+    }
+
+    return (size_t) (p - start);
+}
+
+
+static void
+profile_row_add_number(profile_row_parser_t *parser, size_t offset,
+    size_t len)
+{
+    int   n;
+    char  ordinal[3 * sizeof(size_t)];
+
+    if (parser->nnumbers == parser->size) {
+        parser->size = (parser->size == 0) ? 64 : parser->size * 2;
+        parser->numbers = profile_realloc(parser->numbers,
+                                          parser->size
+                                          * sizeof(profile_row_number_t));
+    }
+
+    parser->numbers[parser->nnumbers].offset = offset;
+    parser->numbers[parser->nnumbers].len = len;
+
+    n = snprintf(ordinal, sizeof(ordinal), "%zu", parser->nnumbers);
+    profile_row_append(&parser->shown, ordinal, (size_t) n);
+
+    parser->nnumbers++;
+}
+
+
+static profile_row_reason_e
+profile_row_error(const json_error_t *error)
+{
+    switch (json_error_code(error)) {
+
+    case json_error_invalid_utf8:
+        return PROFILE_ROW_UTF8;
+
+    case json_error_duplicate_key:
+        return PROFILE_ROW_DUPLICATE_MEMBER;
+
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+        return PROFILE_ROW_NUL;
+
+    case json_error_stack_overflow:
+        return PROFILE_ROW_DEPTH;
+
+    default:
+        return PROFILE_ROW_SYNTAX;
+    }
+}
+
+
+static profile_row_reason_e
+profile_row_key(profile_row_parser_t *parser, json_t *tree,
+    const u_char *text, profile_row_t *row)
+{
+    json_t                      *value;
+    size_t                       len;
+    const u_char                *p;
+    profile_row_reason_e         reason;
+    const profile_row_number_t  *number;
+
+    value = json_object_get(tree, parser->primary_key);
+
+    if (value == NULL) {
+        return PROFILE_ROW_NO_KEY;
+    }
+
+    if (json_is_null(value)) {
+        return PROFILE_ROW_NULL_KEY;
+    }
+
+    if (json_is_string(value)) {
+        p = (const u_char *) json_string_value(value);
+        len = json_string_length(value);
+
+    } else if (json_is_integer(value)) {
+        number = &parser->numbers[json_integer_value(value)];
+        p = text + number->offset;
+        len = number->len;
+
+        reason = profile_row_integer(p, len);
+        if (reason != PROFILE_ROW_VALID) {
+            return reason;
+        }
+
+    } else {
+        return PROFILE_ROW_KEY_TYPE;
+    }
+
+    if (len == 0) {
+        return PROFILE_ROW_EMPTY_KEY;
+    }
+
+    if (len > PROFILE_RECORD_ID_MAX) {
+        return PROFILE_ROW_LONG_KEY;
+    }
+
+    memcpy(parser->id, p, len);
+
+    row->id.data = parser->id;
+    row->id.len = len;
+
+    return PROFILE_ROW_VALID;
+}
+
+
+static profile_row_reason_e
+profile_row_integer(const u_char *p, size_t len)
+{
+    const u_char  *last;
+
+    last = p + len;
+
+    if (*p == '-') {
+        p++;
+    }
+
+    return (p + profile_row_digits(p, last) == last) ? PROFILE_ROW_VALID
+                                                     : PROFILE_ROW_KEY_TYPE;
+}
+
+
+static void
+profile_row_append(profile_row_buffer_t *buffer, const void *data,
+    size_t len)
+{
+    if (buffer->size - buffer->len < len) {
+
+        do {
+            buffer->size = (buffer->size == 0) ? 4096 : buffer->size * 2;
+        } while (buffer->size - buffer->len < len);
+
+        buffer->data = profile_realloc(buffer->data, buffer->size);
+    }
+
+    memcpy(buffer->data + buffer->len, data, len);
+    buffer->len += len;
+}

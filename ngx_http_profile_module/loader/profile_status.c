@@ -1,0 +1,304 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * The command status: what the store holds.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+
+#include "profile_commands.h"
+#include "profile_reader.h"
+#include "profile_user.h"
+
+
+static int profile_status_read(const char *directory, json_t **status,
+    profile_error_t *err);
+static int profile_status_workspaces(const profile_view_t *view,
+    json_t *list, profile_error_t *err);
+static int profile_status_keys(const profile_view_t *view,
+    uint32_t workspace, json_int_t *count, profile_error_t *err);
+static int profile_status_entities(const profile_view_t *view,
+    uint32_t workspace, json_t *list, profile_error_t *err);
+static json_t *profile_status_entity(const profile_entity_t *entity);
+static json_t *profile_status_time(uint64_t seconds);
+static void profile_status_print(json_t *status);
+static const char *profile_status_text(json_t *object, const char *name);
+static long long profile_status_number(json_t *object, const char *name);
+
+
+int
+profile_command_status(const profile_options_t *options)
+{
+    int                rc;
+    char              *directory;
+    json_t            *status;
+    profile_error_t    err;
+    profile_config_t  *config;
+
+    config = profile_config_read(options->config);
+    if (config == NULL) {
+        return PROFILE_EXIT_CONFIGURATION;
+    }
+
+    directory = profile_config_path(config, config->store);
+
+    rc = profile_user_become(directory, &err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_status_read(directory, &status, &err);
+    }
+
+    if (rc != PROFILE_OK) {
+        rc = profile_say_store(&err);
+
+    } else if (options->json) {
+        (void) json_dumpf(status, stdout, JSON_INDENT(2));
+        (void) putchar('\n');
+        json_decref(status);
+
+    } else {
+        profile_status_print(status);
+        json_decref(status);
+    }
+
+    free(directory);
+    profile_config_free(config);
+
+    return rc;
+}
+
+
+static int
+profile_status_read(const char *directory, json_t **status,
+    profile_error_t *err)
+{
+    int                     rc;
+    json_t                 *workspaces;
+    profile_reader_t       *reader;
+    profile_reader_info_t   info;
+    const profile_view_t   *view;
+
+    rc = profile_reader_open(&reader, directory, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    workspaces = json_array();
+
+    rc = profile_reader_info(reader, &info, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_reader_begin(reader, &view, err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_status_workspaces(view, workspaces, err);
+        profile_reader_end(reader);
+    }
+
+    profile_reader_close(reader);
+
+    if (rc != PROFILE_OK) {
+        json_decref(workspaces);
+        return rc;
+    }
+
+    *status = json_pack("{s:s,s:I,s:b,s:I,s:I,s:I,s:I,s:I,s:o}",
+                        "store", directory,
+                        "generation", (json_int_t) info.generation,
+                        "sealed", info.sealed,
+                        "transaction", (json_int_t) info.transaction,
+                        "size", (json_int_t) info.size,
+                        "used", (json_int_t) info.used,
+                        "readers", (json_int_t) info.readers,
+                        "max_readers", (json_int_t) info.max_readers,
+                        "workspaces", workspaces);
+
+    if (*status == NULL) {
+        return profile_error(err, PROFILE_FAILED, "out of memory");
+    }
+
+    return PROFILE_OK;
+}
+
+
+static int
+profile_status_workspaces(const profile_view_t *view, json_t *list,
+    profile_error_t *err)
+{
+    int                   rc;
+    json_t               *entities;
+    json_int_t            keys;
+    profile_walk_t        walk;
+    profile_workspace_t   workspace;
+
+    profile_walk_workspaces(&walk);
+
+    for ( ;; ) {
+        rc = profile_view_next_workspace(view, &walk, &workspace, err);
+
+        if (rc != PROFILE_OK) {
+            return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
+        }
+
+        entities = json_array();
+
+        rc = profile_status_keys(view, workspace.id, &keys, err);
+
+        if (rc == PROFILE_OK) {
+            rc = profile_status_entities(view, workspace.id, entities, err);
+        }
+
+        (void) json_array_append_new(list,
+                                     json_pack("{s:I,s:s%,s:I,s:o}",
+                                               "id",
+                                               (json_int_t) workspace.id,
+                                               "name", workspace.name.data,
+                                               workspace.name.len,
+                                               "keys", keys,
+                                               "entities", entities));
+
+        if (rc != PROFILE_OK) {
+            return rc;
+        }
+    }
+}
+
+
+static int
+profile_status_keys(const profile_view_t *view, uint32_t workspace,
+    json_int_t *count, profile_error_t *err)
+{
+    int             rc;
+    u_char          digest[PROFILE_DIGEST_SIZE];
+    profile_key_t   key;
+    profile_walk_t  walk;
+
+    *count = 0;
+    profile_walk_keys(&walk);
+
+    for ( ;; ) {
+        rc = profile_view_next_key(view, &walk, digest, &key, err);
+
+        if (rc != PROFILE_OK) {
+            return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
+        }
+
+        if (key.workspace == workspace) {
+            (*count)++;
+        }
+    }
+}
+
+
+static int
+profile_status_entities(const profile_view_t *view, uint32_t workspace,
+    json_t *list, profile_error_t *err)
+{
+    int               rc;
+    profile_walk_t    walk;
+    profile_entity_t  entity;
+
+    profile_walk_entities(&walk, workspace);
+
+    for ( ;; ) {
+        rc = profile_view_next_entity(view, &walk, &entity, err);
+
+        if (rc != PROFILE_OK) {
+            return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
+        }
+
+        (void) json_array_append_new(list, profile_status_entity(&entity));
+    }
+}
+
+
+static json_t *
+profile_status_entity(const profile_entity_t *entity)
+{
+    return json_pack("{s:I,s:s%,s:I,s:s%,s:b,s:I,s:I,s:o,s:o}",
+                     "id", (json_int_t) entity->id,
+                     "name", entity->name.data, entity->name.len,
+                     "library_id", (json_int_t) entity->library,
+                     "primary_key", entity->primary_key.data,
+                     entity->primary_key.len,
+                     "ready", entity->incarnation != 0,
+                     "records", (json_int_t) entity->records,
+                     "bytes", (json_int_t) entity->bytes,
+                     "changed_at", profile_status_time(entity->changed),
+                     "refreshed_at",
+                     profile_status_time(entity->refreshed));
+}
+
+
+static json_t *
+profile_status_time(uint64_t seconds)
+{
+    char  buf[PROFILE_TIME_SIZE];
+
+    return (seconds == 0) ? json_null()
+                          : json_string(profile_time(buf, seconds));
+}
+
+
+static void
+profile_status_print(json_t *status)
+{
+    size_t   i, j;
+    json_t  *workspace, *entity;
+
+    (void) printf("%s: generation %lld%s, transaction %lld, %lld bytes, "
+                  "%lld of %lld reader slots used\n",
+                  profile_status_text(status, "store"),
+                  profile_status_number(status, "generation"),
+                  json_is_true(json_object_get(status, "sealed"))
+                  ? " (sealed)" : "",
+                  profile_status_number(status, "transaction"),
+                  profile_status_number(status, "size"),
+                  profile_status_number(status, "readers"),
+                  profile_status_number(status, "max_readers"));
+
+    json_array_foreach(json_object_get(status, "workspaces"), i, workspace) {
+
+        (void) printf("workspace %lld %s: %lld keys\n",
+                      profile_status_number(workspace, "id"),
+                      profile_status_text(workspace, "name"),
+                      profile_status_number(workspace, "keys"));
+
+        json_array_foreach(json_object_get(workspace, "entities"), j, entity)
+        {
+            (void) printf("  entity %lld %s: ",
+                          profile_status_number(entity, "id"),
+                          profile_status_text(entity, "name"));
+
+            if (!json_is_true(json_object_get(entity, "ready"))) {
+                (void) printf("not loaded yet\n");
+                continue;
+            }
+
+            (void) printf("%lld records, %lld bytes, changed %s, "
+                          "refreshed %s\n",
+                          profile_status_number(entity, "records"),
+                          profile_status_number(entity, "bytes"),
+                          profile_status_text(entity, "changed_at"),
+                          profile_status_text(entity, "refreshed_at"));
+        }
+    }
+}
+
+
+static const char *
+profile_status_text(json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+
+static long long
+profile_status_number(json_t *object, const char *name)
+{
+    return (long long) json_integer_value(json_object_get(object, name));
+}

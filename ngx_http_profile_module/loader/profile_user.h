@@ -1,0 +1,25 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * The user that the loader works as.
+ */
+
+
+#ifndef _PROFILE_USER_H_INCLUDED_
+#define _PROFILE_USER_H_INCLUDED_
+
+
+#include "profile_store.h"
+
+
+/*
+ * Run as root over a store that another user owns, becomes that user, with
+ * the store's group; otherwise does nothing.  A file that root made there
+ * would be one that its owner cannot write.
+ */
+
+int profile_user_become(const char *directory, profile_error_t *err);
+
+
+#endif /* _PROFILE_USER_H_INCLUDED_ */
