@@ -39,12 +39,17 @@ static int profile_main_options(int argc, char **argv,
     profile_options_t *options, int *given);
 static int profile_main_option(int option, profile_options_t *options,
     int *given);
-static int profile_main_check(int argc, char **argv,
-    const profile_command_t *command, int given);
+static const profile_command_t *profile_main_command(int argc, char **argv,
+    int given);
+static int profile_main_help(const profile_options_t *options);
 static void profile_main_usage(FILE *out);
 
 
 static const profile_command_t  profile_commands[] = {
+
+    /* the first one is also what --help runs */
+
+    { "help", 0, 0, profile_main_help },
 
     { "sync", PROFILE_OPTION_WORKSPACE|PROFILE_OPTION_ENTITY
               |PROFILE_OPTION_FULL|PROFILE_OPTION_ALLOW_SHRINK, 0,
@@ -84,29 +89,11 @@ main(int argc, char **argv)
     memset(&options, 0, sizeof(profile_options_t));
 
     rc = profile_main_options(argc, argv, &options, &given);
-    if (rc != 0) {
-        profile_main_usage((rc > 0) ? stdout : stderr);
-        return (rc > 0) ? PROFILE_EXIT_DONE : PROFILE_EXIT_CONFIGURATION;
-    }
 
-    if (optind == argc) {
-        profile_say("a command is missing");
-        profile_main_usage(stderr);
-        return PROFILE_EXIT_CONFIGURATION;
-    }
+    command = (rc == 0) ? profile_main_command(argc, argv, given)
+              : (rc > 0) ? &profile_commands[0] : NULL;
 
-    if (strcmp(argv[optind], "help") == 0) {
-        profile_main_usage(stdout);
-        return PROFILE_EXIT_DONE;
-    }
-
-    for (command = profile_commands; command->name != NULL; command++) {
-        if (strcmp(argv[optind], command->name) == 0) {
-            break;
-        }
-    }
-
-    if (profile_main_check(argc, argv, command, given) != 0) {
+    if (command == NULL) {
         profile_main_usage(stderr);
         return PROFILE_EXIT_CONFIGURATION;
     }
@@ -140,6 +127,10 @@ profile_main_options(int argc, char **argv, profile_options_t *options,
 
     *given = 0;
 
+    /* getopt() would put a path before its messages */
+
+    opterr = 0;
+
     for ( ;; ) {
         option = getopt_long(argc, argv, "c:h", profile_long_options, NULL);
 
@@ -152,6 +143,8 @@ profile_main_options(int argc, char **argv, profile_options_t *options,
             return 1;
 
         case '?':
+            profile_say("\"%s\" is not an option, or lacks its value",
+                        argv[optind - 1]);
             return -1;
 
         case 'c':
@@ -207,28 +200,56 @@ profile_main_option(int option, profile_options_t *options, int *given)
 }
 
 
-static int
-profile_main_check(int argc, char **argv, const profile_command_t *command,
-    int given)
+/* The command that the line names, NULL after a mistake. */
+
+static const profile_command_t *
+profile_main_command(int argc, char **argv, int given)
 {
+    int                       n;
+    const profile_command_t  *command;
+
+    if (optind == argc) {
+        profile_say("a command is missing");
+        return NULL;
+    }
+
+    for (command = profile_commands; command->name != NULL; command++) {
+        if (strcmp(argv[optind], command->name) == 0) {
+            break;
+        }
+    }
+
     if (command->name == NULL) {
         profile_say("there is no command \"%s\"", argv[optind]);
-        return -1;
+        return NULL;
     }
 
     if (given & ~(command->options|PROFILE_OPTION_CONFIG)) {
         profile_say("\"%s\" does not know one of these options",
                     command->name);
-        return -1;
+        return NULL;
     }
 
-    if (argc - optind - 1 != command->arguments) {
+    n = argc - optind - 1;
+
+    if (n != command->arguments) {
         profile_say("\"%s\" takes %d arguments, %d are given", command->name,
-                    command->arguments, argc - optind - 1);
-        return -1;
+                    command->arguments, n);
+        return NULL;
     }
 
-    return 0;
+    return command;
+}
+
+
+static int
+profile_main_help(const profile_options_t *options)
+{
+    (void) options;
+
+    profile_main_usage(stdout);
+
+    return PROFILE_EXIT_DONE;
 }
 
 

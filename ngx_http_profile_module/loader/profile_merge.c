@@ -209,7 +209,8 @@ profile_merge_in_place(profile_merge_t *merge,
         && merge->counts.changed == 0
         && merge->counts.deleted == 0)
     {
-        return PROFILE_OK;
+        return profile_writer_refreshed(merge->writer, merge->workspace,
+                                        merge->entity, merge->now, err);
     }
 
     pass.target.records = merge->counts.records;

@@ -16,12 +16,21 @@
 void
 profile_say(const char *fmt, ...)
 {
-    char     line[2048];
-    va_list  args;
+    char      line[2048];
+    u_char   *p;
+    va_list   args;
 
     va_start(args, fmt);
     (void) vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
+
+    /* a name in a configuration must not forge a line or move a cursor */
+
+    for (p = (u_char *) line; *p != '\0'; p++) {
+        if (*p < 0x20 || *p == 0x7f) {
+            *p = '?';
+        }
+    }
 
     /* one call for one line: others may write to the same log */
 

@@ -24,6 +24,10 @@ struct profile_source_s {
 };
 
 
+static char *profile_source_pattern(const profile_config_t *config,
+    const char *file);
+
+
 int
 profile_source_open(profile_source_t **sourcep,
     const profile_config_t *config, const profile_config_source_t *from,
@@ -38,8 +42,9 @@ profile_source_open(profile_source_t **sourcep,
 
     source->fd = -1;
 
-    pattern = profile_config_path(config, from->file);
-    source->skip = strlen(pattern) - strlen(from->file);
+    pattern = profile_source_pattern(config, from->file);
+    source->skip = (from->file[0] == '/') ? 0
+                                          : strlen(config->directory) + 1;
 
     /* sorted by the bytes of the names, whatever the locale is */
 
@@ -156,4 +161,36 @@ const char *
 profile_source_name(const profile_source_t *source, uint32_t number)
 {
     return source->files.gl_pathv[number] + source->skip;
+}
+
+
+/* The folder's own name is a name, whatever characters it holds. */
+
+static char *
+profile_source_pattern(const profile_config_t *config, const char *file)
+{
+    char        *pattern, *out;
+    const char  *p;
+
+    pattern = profile_alloc(2 * strlen(config->directory) + 1 + strlen(file)
+                            + 1);
+    out = pattern;
+
+    if (file[0] != '/') {
+
+        for (p = config->directory; *p != '\0'; p++) {
+
+            if (strchr("*?[\\", *p) != NULL) {
+                *out++ = '\\';
+            }
+
+            *out++ = *p;
+        }
+
+        *out++ = '/';
+    }
+
+    (void) strcpy(out, file);
+
+    return pattern;
 }

@@ -16,13 +16,15 @@
 
 static int profile_status_read(const char *directory, json_t **status,
     profile_error_t *err);
-static int profile_status_workspaces(const profile_view_t *view,
-    json_t *list, profile_error_t *err);
+static int profile_status_workspaces(const profile_reader_t *reader,
+    const profile_view_t *view, json_t *list, profile_error_t *err);
 static int profile_status_keys(const profile_view_t *view,
     uint32_t workspace, json_int_t *count, profile_error_t *err);
-static int profile_status_entities(const profile_view_t *view,
-    uint32_t workspace, json_t *list, profile_error_t *err);
-static json_t *profile_status_entity(const profile_entity_t *entity);
+static int profile_status_entities(const profile_reader_t *reader,
+    const profile_view_t *view, uint32_t workspace, json_t *list,
+    profile_error_t *err);
+static json_t *profile_status_entity(const profile_entity_t *entity,
+    uint64_t refreshed);
 static json_t *profile_status_time(uint64_t seconds);
 static void profile_status_print(json_t *status);
 static const char *profile_status_text(json_t *object, const char *name);
@@ -95,7 +97,7 @@ profile_status_read(const char *directory, json_t **status,
     }
 
     if (rc == PROFILE_OK) {
-        rc = profile_status_workspaces(view, workspaces, err);
+        rc = profile_status_workspaces(reader, view, workspaces, err);
         profile_reader_end(reader);
     }
 
@@ -126,8 +128,8 @@ profile_status_read(const char *directory, json_t **status,
 
 
 static int
-profile_status_workspaces(const profile_view_t *view, json_t *list,
-    profile_error_t *err)
+profile_status_workspaces(const profile_reader_t *reader,
+    const profile_view_t *view, json_t *list, profile_error_t *err)
 {
     int                   rc;
     json_t               *entities;
@@ -149,7 +151,8 @@ profile_status_workspaces(const profile_view_t *view, json_t *list,
         rc = profile_status_keys(view, workspace.id, &keys, err);
 
         if (rc == PROFILE_OK) {
-            rc = profile_status_entities(view, workspace.id, entities, err);
+            rc = profile_status_entities(reader, view, workspace.id,
+                                         entities, err);
         }
 
         (void) json_array_append_new(list,
@@ -195,8 +198,9 @@ profile_status_keys(const profile_view_t *view, uint32_t workspace,
 
 
 static int
-profile_status_entities(const profile_view_t *view, uint32_t workspace,
-    json_t *list, profile_error_t *err)
+profile_status_entities(const profile_reader_t *reader,
+    const profile_view_t *view, uint32_t workspace, json_t *list,
+    profile_error_t *err)
 {
     int               rc;
     profile_walk_t    walk;
@@ -211,13 +215,16 @@ profile_status_entities(const profile_view_t *view, uint32_t workspace,
             return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
         }
 
-        (void) json_array_append_new(list, profile_status_entity(&entity));
+        (void) json_array_append_new(list,
+                                     profile_status_entity(&entity,
+                                        profile_reader_refreshed(reader,
+                                                                 &entity)));
     }
 }
 
 
 static json_t *
-profile_status_entity(const profile_entity_t *entity)
+profile_status_entity(const profile_entity_t *entity, uint64_t refreshed)
 {
     return json_pack("{s:I,s:s%,s:I,s:s%,s:b,s:I,s:I,s:o,s:o}",
                      "id", (json_int_t) entity->id,
@@ -229,8 +236,7 @@ profile_status_entity(const profile_entity_t *entity)
                      "records", (json_int_t) entity->records,
                      "bytes", (json_int_t) entity->bytes,
                      "changed_at", profile_status_time(entity->changed),
-                     "refreshed_at",
-                     profile_status_time(entity->refreshed));
+                     "refreshed_at", profile_status_time(refreshed));
 }
 
 

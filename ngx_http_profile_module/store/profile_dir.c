@@ -19,6 +19,8 @@
 static int profile_dir_read(const char *directory, char *name, size_t size,
     profile_identity_t *id, profile_error_t *err);
 static int profile_dir_parse(const char *name, uint32_t *number);
+static int profile_dir_line(const char *path, char *line, size_t size,
+    struct stat *st);
 
 
 void
@@ -132,6 +134,31 @@ profile_dir_changed(const char *directory, const profile_generation_t *gen)
 }
 
 
+uint64_t
+profile_dir_refreshed(const profile_generation_t *gen, uint32_t workspace,
+    uint32_t entity)
+{
+    char                 name[PROFILE_REFRESHED_SIZE], path[PATH_MAX];
+    char                 line[32], *end;
+    struct stat          st;
+    profile_error_t      err;
+    unsigned long long   seconds;
+
+    (void) snprintf(name, sizeof(name), PROFILE_REFRESHED_NAME, workspace,
+                    entity);
+
+    if (profile_path(path, sizeof(path), gen->path, name, &err) != PROFILE_OK
+        || profile_dir_line(path, line, sizeof(line), &st) == -1)
+    {
+        return 0;
+    }
+
+    seconds = strtoull(line, &end, 10);
+
+    return (end == line || *end != '\0') ? 0 : seconds;
+}
+
+
 /*
  * The identity is taken from the descriptor that is read, so that a
  * generation published meanwhile is noticed by the next look.
@@ -141,9 +168,8 @@ static int
 profile_dir_read(const char *directory, char *name, size_t size,
     profile_identity_t *id, profile_error_t *err)
 {
-    int          fd, rc, err_no;
-    char         path[PATH_MAX], *end;
-    ssize_t      n;
+    int          rc;
+    char         path[PATH_MAX];
     struct stat  st;
 
     rc = profile_path(path, sizeof(path), directory, PROFILE_CURRENT_FILE,
@@ -152,9 +178,7 @@ profile_dir_read(const char *directory, char *name, size_t size,
         return rc;
     }
 
-    fd = open(path, O_RDONLY|O_CLOEXEC|O_NONBLOCK);
-
-    if (fd == -1) {
+    if (profile_dir_line(path, name, size, &st) == -1) {
         rc = errno;
 
         if (rc == ENOENT || rc == ENOTDIR) {
@@ -163,33 +187,54 @@ profile_dir_read(const char *directory, char *name, size_t size,
                                  "profile-loader makes it", path);
         }
 
-        return profile_error_errno(err, rc, "cannot open %s as user %ld",
-                                   path, (long) geteuid());
-    }
-
-    n = -1;
-
-    if (fstat(fd, &st) != -1) {
-        n = read(fd, name, size - 1);
-    }
-
-    err_no = errno;
-    (void) close(fd);
-
-    if (n == -1) {
-        return profile_error_errno(err, err_no, "cannot read %s", path);
-    }
-
-    name[n] = '\0';
-    end = strchr(name, '\n');
-
-    if (end != NULL && end[1] == '\0') {
-        *end = '\0';
+        return profile_error_errno(err, rc, "user %ld cannot read %s",
+                                   (long) geteuid(), path);
     }
 
     profile_identity(id, &st);
 
     return PROFILE_OK;
+}
+
+
+/* A file's one line without its newline; -1 with errno. */
+
+static int
+profile_dir_line(const char *path, char *line, size_t size, struct stat *st)
+{
+    int      fd, rc;
+    char    *end;
+    ssize_t  n;
+
+    /* what is no file must not make a worker wait */
+
+    fd = open(path, O_RDONLY|O_CLOEXEC|O_NONBLOCK);
+    if (fd == -1) {
+        return -1;
+    }
+
+    n = -1;
+
+    if (fstat(fd, st) != -1) {
+        n = read(fd, line, size - 1);
+    }
+
+    rc = errno;
+    (void) close(fd);
+    errno = rc;
+
+    if (n == -1) {
+        return -1;
+    }
+
+    line[n] = '\0';
+    end = strchr(line, '\n');
+
+    if (end != NULL && end[1] == '\0') {
+        *end = '\0';
+    }
+
+    return 0;
 }
 
 

@@ -5,7 +5,8 @@
  * A store's folder: which generation is the live one.
  *
  *     DIRECTORY/CURRENT      the name of the live generation
- *     DIRECTORY/gen-000017/  data.mdb, lock.mdb and, if sealed, SEALED
+ *     DIRECTORY/gen-000017/  data.mdb, lock.mdb and, if sealed, SEALED;
+ *                            refreshed-W-E for entity E of workspace W
  *
  * A generation has its own folder, and so its own lock file, because LMDB
  * loses data when a file is renamed over one that is open: the old and the
@@ -27,9 +28,11 @@
 #define PROFILE_CURRENT_FILE     "CURRENT"
 #define PROFILE_SEALED_FILE      "SEALED"
 #define PROFILE_GENERATION_NAME  "gen-%06u"
+#define PROFILE_REFRESHED_NAME   "refreshed-%u-%u"
 
-/* "gen-" and ten digits, with the final zero byte */
+/* with two numbers of ten digits at most, and the final zero byte */
 #define PROFILE_GENERATION_SIZE  (4 + 10 + 1)
+#define PROFILE_REFRESHED_SIZE   (10 + 10 + 1 + 10 + 1)
 
 
 /* Tells one version of a file from another, as far as stat() can. */
@@ -76,6 +79,15 @@ int profile_dir_current(const char *directory, profile_generation_t *gen,
 
 int profile_dir_changed(const char *directory,
     const profile_generation_t *gen);
+
+/*
+ * When an entity was last refreshed, in seconds since 1970; 0 where nothing
+ * says so.  This stands in a file of its own and not in the database, so
+ * that a refresh that finds nothing changed writes no page.
+ */
+
+uint64_t profile_dir_refreshed(const profile_generation_t *gen,
+    uint32_t workspace, uint32_t entity);
 
 
 #endif /* _PROFILE_DIR_H_INCLUDED_ */

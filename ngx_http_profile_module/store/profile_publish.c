@@ -17,7 +17,7 @@
 #include "profile_publish.h"
 
 
-#define PROFILE_CURRENT_TEMPORARY  ".CURRENT.new"
+#define PROFILE_PUBLISH_TEMPORARY  ".new"
 
 
 static int profile_publish_check(const char *directory,
@@ -176,35 +176,24 @@ profile_publish_file(const char *path, mode_t mode,
 
 
 int
-profile_publish(const char *directory, const profile_owner_t *owner,
-    const profile_generation_t *gen, profile_error_t *err)
+profile_publish_replace(const char *directory, const char *name,
+    const char *text, const profile_owner_t *owner, profile_error_t *err)
 {
     int   rc;
     char  path[PATH_MAX], temporary[PATH_MAX];
-    char  line[PROFILE_GENERATION_SIZE + 1];
 
-    rc = profile_path(path, sizeof(path), directory, PROFILE_CURRENT_FILE,
-                      err);
+    rc = profile_path(path, sizeof(path), directory, name, err);
     if (rc != PROFILE_OK) {
         return rc;
     }
 
     rc = profile_path(temporary, sizeof(temporary), directory,
-                      PROFILE_CURRENT_TEMPORARY, err);
+                      PROFILE_PUBLISH_TEMPORARY, err);
     if (rc != PROFILE_OK) {
         return rc;
     }
 
-    /* the generation's own entries must not be lost after CURRENT is not */
-
-    rc = profile_publish_sync(gen->path, err);
-
-    if (rc == PROFILE_OK) {
-        (void) snprintf(line, sizeof(line), PROFILE_GENERATION_NAME "\n",
-                        gen->number);
-
-        rc = profile_publish_write(temporary, owner, line, err);
-    }
+    rc = profile_publish_write(temporary, owner, text, err);
 
     if (rc == PROFILE_OK && rename(temporary, path) == -1) {
         rc = profile_error_errno(err, errno, "cannot rename %s to %s",
@@ -213,6 +202,32 @@ profile_publish(const char *directory, const profile_owner_t *owner,
 
     if (rc != PROFILE_OK) {
         (void) unlink(temporary);
+    }
+
+    return rc;
+}
+
+
+int
+profile_publish(const char *directory, const profile_owner_t *owner,
+    const profile_generation_t *gen, profile_error_t *err)
+{
+    int   rc;
+    char  line[PROFILE_GENERATION_SIZE + 1];
+
+    /* the generation's own entries must not be lost after CURRENT is not */
+
+    rc = profile_publish_sync(gen->path, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    (void) snprintf(line, sizeof(line), PROFILE_GENERATION_NAME "\n",
+                    gen->number);
+
+    rc = profile_publish_replace(directory, PROFILE_CURRENT_FILE, line, owner,
+                                 err);
+    if (rc != PROFILE_OK) {
         return rc;
     }
 

@@ -49,6 +49,14 @@ int profile_publish_prepare(const char *directory,
 int profile_publish_file(const char *path, mode_t mode,
     const profile_owner_t *owner, profile_error_t *err);
 
+/*
+ * Writes text to a file in a folder: whoever reads it sees the old text or
+ * the new one, whole, also after a power cut.
+ */
+
+int profile_publish_replace(const char *directory, const char *name,
+    const char *text, const profile_owner_t *owner, profile_error_t *err);
+
 /* Makes the generation the live one, atomically and durably. */
 
 int profile_publish(const char *directory, const profile_owner_t *owner,

@@ -6,7 +6,9 @@
  */
 
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "profile_writing.h"
 
@@ -160,7 +162,21 @@ int
 profile_writer_delete_entity(profile_writer_t *writer, uint32_t workspace,
     uint32_t id, profile_error_t *err)
 {
-    u_char  buf[PROFILE_KEY_MAX];
+    char             name[PROFILE_REFRESHED_SIZE], path[PATH_MAX];
+    u_char           buf[PROFILE_KEY_MAX];
+    profile_error_t  ignored;
+
+    /* of no use without the entity, and of no harm if it stays */
+
+    (void) snprintf(name, sizeof(name), PROFILE_REFRESHED_NAME, workspace,
+                    id);
+
+    if (profile_path(path, sizeof(path), writer->generation.path, name,
+                     &ignored)
+        == PROFILE_OK)
+    {
+        (void) unlink(path);
+    }
 
     return profile_put_delete(writer, buf,
                               profile_encode_entity_key(buf, workspace, id),

@@ -149,6 +149,19 @@ profile_reader_info(profile_reader_t *reader, profile_reader_info_t *info,
 }
 
 
+uint64_t
+profile_reader_refreshed(const profile_reader_t *reader,
+    const profile_entity_t *entity)
+{
+    uint64_t  seconds;
+
+    seconds = profile_dir_refreshed(&reader->env->generation,
+                                    entity->workspace, entity->id);
+
+    return (seconds > entity->refreshed) ? seconds : entity->refreshed;
+}
+
+
 int
 profile_reader_begin(profile_reader_t *reader, const profile_view_t **view,
     profile_error_t *err)

@@ -59,6 +59,11 @@ uint32_t profile_reader_generation(const profile_reader_t *reader);
 int profile_reader_info(profile_reader_t *reader,
     profile_reader_info_t *info, profile_error_t *err);
 
+/* When the entity was last refreshed, whether or not that changed it. */
+
+uint64_t profile_reader_refreshed(const profile_reader_t *reader,
+    const profile_entity_t *entity);
+
 /* One snapshot: all lookups between begin and end see the same commit. */
 
 int profile_reader_begin(profile_reader_t *reader,

@@ -8,13 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "profile_publish.h"
 #include "profile_writing.h"
 
 
@@ -30,13 +29,13 @@
 
 
 static int profile_writer_lock(profile_writer_t *writer,
-    const profile_owner_t *owner, profile_error_t *err);
+    profile_error_t *err);
 static int profile_writer_check(profile_writer_t *writer,
-    const profile_owner_t *owner, profile_error_t *err);
+    profile_error_t *err);
 static int profile_writer_start(profile_writer_t *writer,
     profile_error_t *err);
 static int profile_writer_create(profile_writer_t *writer,
-    const profile_owner_t *owner, profile_error_t *err);
+    profile_error_t *err);
 static int profile_writer_extend(profile_writer_t *writer,
     profile_error_t *err);
 static int profile_writer_fd(profile_writer_t *writer, int *fd,
@@ -48,13 +47,7 @@ profile_writer_open(profile_writer_t **writerp, const char *directory,
     const gid_t *group, profile_error_t *err)
 {
     int                rc;
-    profile_owner_t    owner;
     profile_writer_t  *writer;
-
-    rc = profile_publish_directory(directory, group, &owner, err);
-    if (rc != PROFILE_OK) {
-        return (rc == PROFILE_ABSENT) ? PROFILE_FAILED : rc;
-    }
 
     writer = calloc(1, sizeof(profile_writer_t));
     if (writer == NULL) {
@@ -63,21 +56,25 @@ profile_writer_open(profile_writer_t **writerp, const char *directory,
 
     writer->lock = -1;
 
-    rc = profile_path(writer->directory, sizeof(writer->directory),
-                      directory, ".", err);
+    rc = profile_publish_directory(directory, group, &writer->owner, err);
 
     if (rc == PROFILE_OK) {
-        rc = profile_writer_lock(writer, &owner, err);
+        rc = profile_path(writer->directory, sizeof(writer->directory),
+                          directory, ".", err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_writer_lock(writer, err);
     }
 
     if (rc == PROFILE_OK) {
         rc = profile_dir_current(directory, &writer->generation, err);
 
         if (rc == PROFILE_ABSENT) {
-            rc = profile_writer_create(writer, &owner, err);
+            rc = profile_writer_create(writer, err);
 
         } else if (rc == PROFILE_OK) {
-            rc = profile_writer_check(writer, &owner, err);
+            rc = profile_writer_check(writer, err);
 
             if (rc == PROFILE_OK) {
                 rc = profile_writer_start(writer, err);
@@ -271,9 +268,24 @@ profile_writer_written(const profile_writer_t *writer)
 }
 
 
+int
+profile_writer_refreshed(profile_writer_t *writer, uint32_t workspace,
+    uint32_t entity, uint64_t seconds, profile_error_t *err)
+{
+    char  name[PROFILE_REFRESHED_SIZE], line[32];
+
+    (void) snprintf(name, sizeof(name), PROFILE_REFRESHED_NAME, workspace,
+                    entity);
+    (void) snprintf(line, sizeof(line), "%llu\n",
+                    (unsigned long long) seconds);
+
+    return profile_publish_replace(writer->generation.path, name, line,
+                                   &writer->owner, err);
+}
+
+
 static int
-profile_writer_lock(profile_writer_t *writer, const profile_owner_t *owner,
-    profile_error_t *err)
+profile_writer_lock(profile_writer_t *writer, profile_error_t *err)
 {
     int   rc;
     char  path[PATH_MAX];
@@ -284,7 +296,7 @@ profile_writer_lock(profile_writer_t *writer, const profile_owner_t *owner,
         return rc;
     }
 
-    rc = profile_publish_file(path, PROFILE_DATA_MODE, owner, err);
+    rc = profile_publish_file(path, PROFILE_DATA_MODE, &writer->owner, err);
     if (rc != PROFILE_OK) {
         return rc;
     }
@@ -314,8 +326,7 @@ profile_writer_lock(profile_writer_t *writer, const profile_owner_t *owner,
 /* LMDB would make a new and empty database out of a missing or empty file. */
 
 static int
-profile_writer_check(profile_writer_t *writer, const profile_owner_t *owner,
-    profile_error_t *err)
+profile_writer_check(profile_writer_t *writer, profile_error_t *err)
 {
     int          rc;
     char         path[PATH_MAX];
@@ -351,7 +362,7 @@ profile_writer_check(profile_writer_t *writer, const profile_owner_t *owner,
         return rc;
     }
 
-    return profile_publish_file(path, PROFILE_LOCK_MODE, owner, err);
+    return profile_publish_file(path, PROFILE_LOCK_MODE, &writer->owner, err);
 }
 
 
@@ -426,13 +437,12 @@ profile_writer_start(profile_writer_t *writer, profile_error_t *err)
 
 
 static int
-profile_writer_create(profile_writer_t *writer, const profile_owner_t *owner,
-    profile_error_t *err)
+profile_writer_create(profile_writer_t *writer, profile_error_t *err)
 {
     int             rc;
     profile_meta_t  meta;
 
-    rc = profile_publish_prepare(writer->directory, owner,
+    rc = profile_publish_prepare(writer->directory, &writer->owner,
                                  &writer->generation, err);
     if (rc != PROFILE_OK) {
         return rc;
@@ -468,8 +478,8 @@ profile_writer_create(profile_writer_t *writer, const profile_owner_t *owner,
         return rc;
     }
 
-    return profile_publish(writer->directory, owner, &writer->generation,
-                           err);
+    return profile_publish(writer->directory, &writer->owner,
+                           &writer->generation, err);
 }
 
 

@@ -66,6 +66,14 @@ uint64_t profile_writer_pending(const profile_writer_t *writer);
 
 uint64_t profile_writer_written(const profile_writer_t *writer);
 
+/*
+ * Notes when the entity was refreshed, outside any transaction, for a
+ * refresh that changed nothing; put_entity says it for one that did.
+ */
+
+int profile_writer_refreshed(profile_writer_t *writer, uint32_t workspace,
+    uint32_t entity, uint64_t seconds, profile_error_t *err);
+
 /* To delete what is not there is no error. */
 
 int profile_writer_put_key(profile_writer_t *writer, const u_char *digest,

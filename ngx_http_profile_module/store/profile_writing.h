@@ -12,6 +12,7 @@
 
 
 #include "profile_lmdb.h"
+#include "profile_publish.h"
 #include "profile_writer.h"
 
 
@@ -24,6 +25,7 @@ struct profile_writer_s {
     uint64_t               written;
     unsigned               creating:1;
     unsigned               dirty:1;
+    profile_owner_t        owner;
     profile_generation_t   generation;
     char                   directory[PATH_MAX];
 };
