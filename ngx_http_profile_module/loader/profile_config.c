@@ -10,7 +10,6 @@
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "profile_config.h"
@@ -22,6 +21,7 @@
 
 
 static json_t *profile_config_parse(const char *file);
+static char *profile_config_load(const char *file, size_t *len);
 static char *profile_config_directory(const char *file);
 static int profile_config_check(const profile_config_t *config,
     const profile_place_t *root);
@@ -282,10 +282,46 @@ profile_config_entity(const profile_config_workspace_t *workspace,
 static json_t *
 profile_config_parse(const char *file)
 {
-    FILE          *f;
+    char          *text;
+    size_t         len;
     json_t        *tree;
-    struct stat    st;
     json_error_t   error;
+
+    text = profile_config_load(file, &len);
+
+    if (text == NULL) {
+        return NULL;
+    }
+
+    /* jansson 2.14 overlooks a zero byte that follows a number or a word */
+
+    if (memchr(text, '\0', len) != NULL) {
+        profile_say("%s: holds a zero byte", file);
+        free(text);
+        return NULL;
+    }
+
+    tree = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+
+    if (tree == NULL) {
+        profile_say("%s:%d:%d: %s", file, error.line, error.column,
+                    error.text);
+    }
+
+    free(text);
+
+    return tree;
+}
+
+
+/* The whole file; the caller frees it. */
+
+static char *
+profile_config_load(const char *file, size_t *len)
+{
+    FILE    *f;
+    char    *text;
+    size_t   size;
 
     f = fopen(file, "re");
 
@@ -295,23 +331,27 @@ profile_config_parse(const char *file)
         return NULL;
     }
 
-    if (fstat(fileno(f), &st) == -1 || S_ISDIR(st.st_mode)) {
-        profile_say("%s: cannot read the configuration: it is a folder",
-                    file);
-        (void) fclose(f);
-        return NULL;
-    }
+    text = NULL;
+    size = 0;
+    *len = 0;
 
-    tree = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
+    do {
+        size = (size == 0) ? 4096 : size * 2;
+        text = profile_realloc(text, size);
+        *len += fread(text + *len, 1, size - *len, f);
+
+    } while (*len == size);
+
+    if (ferror(f)) {
+        profile_say("%s: cannot read the configuration: %s", file,
+                    strerror(errno));
+        free(text);
+        text = NULL;
+    }
 
     (void) fclose(f);
 
-    if (tree == NULL) {
-        profile_say("%s:%d:%d: %s", file, error.line, error.column,
-                    error.text);
-    }
-
-    return tree;
+    return text;
 }
 
 

@@ -114,6 +114,12 @@ profile_row_parse(profile_row_parser_t *parser, const u_char *text,
     json_error_t           error;
     profile_row_reason_e   reason;
 
+    /* jansson 2.14 overlooks a zero byte that follows a number or a word */
+
+    if (memchr(text, '\0', len) != NULL) {
+        return PROFILE_ROW_NUL;
+    }
+
     if (profile_row_scan(parser, text, len) != 0) {
         return PROFILE_ROW_SYNTAX;
     }

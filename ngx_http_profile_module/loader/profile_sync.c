@@ -120,6 +120,12 @@ profile_sync_find(const profile_options_t *options,
                         options->workspace, options->config);
             return PROFILE_EXIT_CONFIGURATION;
         }
+
+        if (!(*workspace)->enabled) {
+            profile_say("workspace \"%s\" is disabled in %s",
+                        options->workspace, options->config);
+            return PROFILE_EXIT_CONFIGURATION;
+        }
     }
 
     if (options->entity == NULL) {

@@ -94,7 +94,7 @@ ngx_http_profile_store_report(ngx_http_profile_store_t *store,
 {
     size_t      len;
     uint32_t    crc;
-    ngx_uint_t  i, n, level;
+    ngx_uint_t  i, n;
 
     len = ngx_strlen(err->text);
     crc = ngx_crc32_short((u_char *) err->text, len);
@@ -109,12 +109,10 @@ ngx_http_profile_store_report(ngx_http_profile_store_t *store,
     store->reported[store->nreported % NGX_HTTP_PROFILE_STORE_REPORTS] = crc;
     store->nreported++;
 
-    /* a store that is not there yet is no fault of anything that runs */
+    /* the level that is logged where nothing else is configured */
 
-    level = (err->code == PROFILE_ABSENT) ? NGX_LOG_WARN : NGX_LOG_ERR;
-
-    ngx_log_error(level, store->event.log, 0, "profile store \"%V\": %s",
-                  &store->directory, err->text);
+    ngx_log_error(NGX_LOG_ERR, store->event.log, 0,
+                  "profile store \"%V\": %s", &store->directory, err->text);
 }
 
 

@@ -91,10 +91,19 @@ profile_dir_current(const char *directory, profile_generation_t *gen,
      */
 
     if (realpath(path, gen->path) == NULL) {
-        rc = errno;
-        return profile_error_errno(err, rc, "%s, which "
-                                   PROFILE_CURRENT_FILE
-                                   " names, cannot be found", path);
+        rc = profile_error_errno(err, errno, "%s, which "
+                                 PROFILE_CURRENT_FILE
+                                 " names, cannot be opened; restore it",
+                                 path);
+
+        if (rc == PROFILE_ABSENT) {
+
+            /* what was there is lost: that is not as if it never was */
+
+            err->code = PROFILE_DAMAGED;
+        }
+
+        return err->code;
     }
 
     rc = profile_path(path, sizeof(path), gen->path, PROFILE_SEALED_FILE,
@@ -203,7 +212,6 @@ static int
 profile_dir_line(const char *path, char *line, size_t size, struct stat *st)
 {
     int      fd, rc;
-    char    *end;
     ssize_t  n;
 
     /* what is no file must not make a worker wait */
@@ -227,11 +235,17 @@ profile_dir_line(const char *path, char *line, size_t size, struct stat *st)
         return -1;
     }
 
-    line[n] = '\0';
-    end = strchr(line, '\n');
+    if (n != 0 && line[n - 1] == '\n') {
+        n--;
+    }
 
-    if (end != NULL && end[1] == '\0') {
-        *end = '\0';
+    line[n] = '\0';
+
+    if (strlen(line) != (size_t) n) {
+
+        /* a zero byte would hide what follows it */
+
+        line[0] = '\0';
     }
 
     return 0;

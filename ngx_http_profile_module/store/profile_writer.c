@@ -59,11 +59,9 @@ profile_writer_open(profile_writer_t **writerp, const char *directory,
     rc = profile_publish_directory(directory, group, &writer->owner, err);
 
     if (rc == PROFILE_OK) {
-        rc = profile_path(writer->directory, sizeof(writer->directory),
-                          directory, ".", err);
-    }
+        (void) snprintf(writer->directory, sizeof(writer->directory), "%s",
+                        directory);
 
-    if (rc == PROFILE_OK) {
         rc = profile_writer_lock(writer, err);
     }
 
@@ -311,9 +309,10 @@ profile_writer_lock(profile_writer_t *writer, profile_error_t *err)
 
         if (errno == EWOULDBLOCK) {
             return profile_error(err, PROFILE_BUSY,
-                                 "another profile-loader is running on this "
-                                 "store; wait for it, or end it (fuser %s "
-                                 "tells its process)", path);
+                                 "%s: another profile-loader is running; "
+                                 "wait for it, or end it (\"fuser %s\" "
+                                 "tells its process)", writer->directory,
+                                 path);
         }
 
         return profile_error_errno(err, errno, "cannot lock %s", path);
