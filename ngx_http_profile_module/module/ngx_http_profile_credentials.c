@@ -23,6 +23,7 @@ static ngx_int_t ngx_http_profile_authentication(ngx_http_request_t *r,
 static ngx_int_t ngx_http_profile_bearer(ngx_str_t *value, ngx_str_t *key);
 static ngx_int_t ngx_http_profile_basic(ngx_http_request_t *r,
     ngx_str_t *value, ngx_str_t *key);
+static ngx_uint_t ngx_http_profile_base64(ngx_str_t *encoded);
 static ngx_int_t ngx_http_profile_scheme(ngx_str_t *value, const char *scheme,
     size_t len, ngx_str_t *rest);
 static ngx_int_t ngx_http_profile_check_key(ngx_str_t *key);
@@ -164,6 +165,10 @@ ngx_http_profile_basic(ngx_http_request_t *r, ngx_str_t *value,
         return rc;
     }
 
+    if (!ngx_http_profile_base64(&encoded)) {
+        return NGX_ERROR;
+    }
+
     decoded.len = ngx_base64_decoded_length(encoded.len);
 
     decoded.data = ngx_pnalloc(r->pool, decoded.len + 1);
@@ -194,6 +199,29 @@ ngx_http_profile_basic(ngx_http_request_t *r, ngx_str_t *value,
     key->len = last - key->data;
 
     return ngx_http_profile_check_key(key);
+}
+
+
+/* nginx's decoder stops at the padding, whatever follows it. */
+
+static ngx_uint_t
+ngx_http_profile_base64(ngx_str_t *encoded)
+{
+    size_t  i, padding;
+
+    padding = 0;
+
+    for (i = 0; i < encoded->len; i++) {
+
+        if (encoded->data[i] == '=') {
+            padding++;
+
+        } else if (padding != 0) {
+            return 0;
+        }
+    }
+
+    return padding <= 2;
 }
 
 

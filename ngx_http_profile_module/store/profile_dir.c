@@ -162,9 +162,11 @@ profile_dir_refreshed(const profile_generation_t *gen, uint32_t workspace,
         return 0;
     }
 
+    errno = 0;
     seconds = strtoull(line, &end, 10);
 
-    return (end == line || *end != '\0') ? 0 : seconds;
+    return (line[0] < '0' || line[0] > '9' || *end != '\0' || errno != 0)
+           ? 0 : seconds;
 }
 
 

@@ -22,6 +22,7 @@ static int profile_env_start(profile_env_t *env, profile_error_t *err);
 static int profile_env_check_lock(profile_env_t *env, profile_error_t *err);
 static int profile_env_check_size(profile_env_t *env, profile_error_t *err);
 static void profile_env_destroy(profile_env_t *env);
+static void profile_env_shut(profile_env_t *env);
 
 
 /*
@@ -60,6 +61,11 @@ profile_env_open(profile_env_t **envp, const profile_generation_t *gen,
 
         if (open->dev == env->dev && open->ino == env->ino) {
             free(env);
+
+            rc = profile_env_reopen(open, err);
+            if (rc != PROFILE_OK) {
+                return rc;
+            }
 
             open->references++;
             *envp = open;
@@ -104,6 +110,14 @@ profile_env_begin(profile_env_t *env, profile_error_t *err)
 {
     int  rc;
 
+    if (env->env == NULL) {
+        return profile_error(err, PROFILE_FAILED,
+                             "%s is shut, since its map could not grow; it "
+                             "is tried again, but raise the limit of address "
+                             "space (ulimit -v) first",
+                             env->generation.path);
+    }
+
     rc = mdb_txn_renew(env->view.txn);
 
     if (rc == MDB_MAP_RESIZED) {
@@ -112,9 +126,14 @@ profile_env_begin(profile_env_t *env, profile_error_t *err)
 
         rc = mdb_env_set_mapsize(env->env, 0);
 
-        if (rc == 0) {
-            rc = mdb_txn_renew(env->view.txn);
+        if (rc != 0) {
+            profile_env_shut(env);
+
+            return profile_error_lmdb(err, rc, "mdb_env_set_mapsize",
+                                      env->generation.path);
         }
+
+        rc = mdb_txn_renew(env->view.txn);
     }
 
     if (rc != 0) {
@@ -130,6 +149,29 @@ void
 profile_env_end(profile_env_t *env)
 {
     mdb_txn_reset(env->view.txn);
+}
+
+
+int
+profile_env_reopen(profile_env_t *env, profile_error_t *err)
+{
+    int  rc;
+
+    if (env->env != NULL) {
+        return PROFILE_OK;
+    }
+
+    rc = profile_env_check_files(env, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_env_start(env, err);
+    }
+
+    if (rc != PROFILE_OK) {
+        profile_env_shut(env);
+    }
+
+    return rc;
 }
 
 
@@ -397,13 +439,21 @@ profile_lmdb_used(MDB_env *env)
 static void
 profile_env_destroy(profile_env_t *env)
 {
+    profile_env_shut(env);
+    free(env);
+}
+
+
+static void
+profile_env_shut(profile_env_t *env)
+{
     if (env->view.txn != NULL) {
         mdb_txn_abort(env->view.txn);
+        env->view.txn = NULL;
     }
 
     if (env->env != NULL) {
         mdb_env_close(env->env);
+        env->env = NULL;
     }
-
-    free(env);
 }

@@ -43,7 +43,7 @@ int profile_view_meta(const profile_view_t *view, profile_meta_t *meta,
 typedef struct profile_env_s  profile_env_t;
 
 struct profile_env_s {
-    MDB_env               *env;
+    MDB_env               *env;        /* NULL: shut, see begin */
     profile_view_t         view;       /* reset, but between begin and end */
     dev_t                  dev;
     ino_t                  ino;
@@ -63,8 +63,15 @@ int profile_env_open(profile_env_t **env, const profile_generation_t *gen,
     profile_error_t *err);
 void profile_env_close(profile_env_t *env);
 
+/*
+ * A map that cannot follow the growth of the file leaves LMDB's environment
+ * of no use but to be closed.  begin then shuts it, and fails until reopen,
+ * which does nothing otherwise, succeeds.
+ */
+
 int profile_env_begin(profile_env_t *env, profile_error_t *err);
 void profile_env_end(profile_env_t *env);
+int profile_env_reopen(profile_env_t *env, profile_error_t *err);
 
 
 /* The bytes that an open database's pages take, those it has freed too. */

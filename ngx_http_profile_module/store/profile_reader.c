@@ -84,7 +84,7 @@ profile_reader_refresh(profile_reader_t *reader, profile_error_t *err)
     gen.current = reader->current;
 
     if (!profile_dir_changed(reader->directory, &gen)) {
-        return PROFILE_OK;
+        return profile_env_reopen(reader->env, err);
     }
 
     rc = profile_dir_current(reader->directory, &gen, err);
@@ -122,6 +122,11 @@ profile_reader_info(profile_reader_t *reader, profile_reader_info_t *info,
     int          fd, rc;
     MDB_envinfo  env;
     struct stat  st;
+
+    rc = profile_env_reopen(reader->env, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
 
     (void) mdb_env_info(reader->env->env, &env);
 

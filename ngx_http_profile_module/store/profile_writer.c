@@ -28,6 +28,8 @@
 #define PROFILE_MAP_UNIT     (UINT64_C(64) * 1024 * 1024)
 
 
+static int profile_writer_check_open(profile_writer_t *writer,
+    profile_error_t *err);
 static int profile_writer_lock(profile_writer_t *writer,
     profile_error_t *err);
 static int profile_writer_check(profile_writer_t *writer,
@@ -121,6 +123,11 @@ profile_writer_reserve(profile_writer_t *writer, uint64_t bytes,
     uint64_t     need;
     MDB_envinfo  info;
 
+    rc = profile_writer_check_open(writer, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
     (void) mdb_env_info(writer->env, &info);
 
     need = profile_lmdb_used(writer->env) + bytes + PROFILE_MAP_RESERVE;
@@ -140,7 +147,14 @@ profile_writer_reserve(profile_writer_t *writer, uint64_t bytes,
     }
 
     rc = mdb_env_set_mapsize(writer->env, (size_t) need);
+
     if (rc != 0) {
+
+        /* the old map is gone, and LMDB must not be called without one */
+
+        mdb_env_close(writer->env);
+        writer->env = NULL;
+
         return profile_error_lmdb(err, rc, "mdb_env_set_mapsize",
                                   writer->generation.path);
     }
@@ -155,11 +169,12 @@ profile_writer_begin(profile_writer_t *writer, const profile_view_t **view,
 {
     int  rc, dead;
 
-    if (writer->snapshot.txn == NULL) {
-        rc = profile_writer_reserve(writer, 0, err);
-        if (rc != PROFILE_OK) {
-            return rc;
-        }
+    rc = (writer->snapshot.txn == NULL)
+         ? profile_writer_reserve(writer, 0, err)
+         : profile_writer_check_open(writer, err);
+
+    if (rc != PROFILE_OK) {
+        return rc;
     }
 
     /* a worker that was killed while it read would keep pages for ever */
@@ -229,6 +244,11 @@ profile_writer_snapshot(profile_writer_t *writer,
 {
     int  rc;
 
+    rc = profile_writer_check_open(writer, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
     rc = mdb_txn_begin(writer->env, NULL, MDB_RDONLY, &writer->snapshot.txn);
     if (rc != 0) {
         writer->snapshot.txn = NULL;
@@ -279,6 +299,19 @@ profile_writer_refreshed(profile_writer_t *writer, uint32_t workspace,
 
     return profile_publish_replace(writer->generation.path, name, line,
                                    &writer->owner, err);
+}
+
+
+static int
+profile_writer_check_open(profile_writer_t *writer, profile_error_t *err)
+{
+    if (writer->env == NULL) {
+        return profile_error(err, PROFILE_FAILED,
+                             "%s is shut, since its map could not grow",
+                             writer->generation.path);
+    }
+
+    return PROFILE_OK;
 }
 
 
