@@ -1,0 +1,180 @@
+# ngx_http_profile_module: `make help` lists the commands.
+#
+# GNU make.  nginx builds the module from `config`; this file builds the
+# loader and the unit tests, and calls the scripts in misc/ for the rest.
+
+.DEFAULT_GOAL := all
+
+# Where everything goes that is made, and with which compiler.  SANITIZE=1
+# instruments it; BUILD keeps such a variant in a directory of its own.
+
+BUILD    ?= build
+SANITIZE ?=
+
+PREFIX     ?= /usr/local
+MODULESDIR ?= /usr/lib/nginx/modules
+INSTALL    ?= install
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+
+SRC       := ngx_http_profile_module
+MODULE    := $(BUILD)/ngx_http_profile_module.so
+LOADER    := $(BUILD)/profile-loader
+OBJ       := $(BUILD)/obj
+
+STORE_SRC  := $(wildcard $(SRC)/store/*.c)
+LOADER_SRC := $(wildcard $(SRC)/loader/*.c)
+UNIT_SRC   := $(wildcard t/unit/*.c)
+MAIN_SRC   := $(shell grep -lsE '^(int +)?main\>' $(LOADER_SRC) /dev/null)
+
+STORE_OBJ  := $(STORE_SRC:%.c=$(OBJ)/%.o)
+LOADER_OBJ := $(LOADER_SRC:%.c=$(OBJ)/%.o)
+UNIT_OBJ   := $(UNIT_SRC:%.c=$(OBJ)/%.o)
+MAIN_OBJ   := $(MAIN_SRC:%.c=$(OBJ)/%.o)
+UNITS      := $(UNIT_SRC:t/unit/%.c=$(BUILD)/unit/%)
+
+# The module and the loader share their flags.  Debian's hardening flags as
+# dpkg-buildflags gives them; _FORTIFY_SOURCE would hide from the sanitizer
+# the very calls that it is there to check.
+
+WARN_FLAGS := -Wall -Wextra -Werror
+
+ifdef SANITIZE
+C_FLAGS  := -g -O1 -fsanitize=address,undefined \
+            -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LD_FLAGS := -fsanitize=address,undefined
+else
+C_FLAGS  := -g -O2 -fstack-protector-strong -Wformat \
+            -Werror=format-security -D_FORTIFY_SOURCE=2
+LD_FLAGS := -Wl,-z,relro -Wl,-z,now
+endif
+
+C_FLAGS  += $(WARN_FLAGS) $(EXTRA_CFLAGS)
+LD_FLAGS += $(EXTRA_LDFLAGS)
+
+CPPFLAGS_ALL := -D_FILE_OFFSET_BITS=64 -I$(SRC)/store -I$(SRC)/loader
+LIBS         := -ljansson -llmdb -lcrypto
+
+# V=1 shows the commands.
+
+V   ?=
+Q   := $(if $(V),,@)
+SAY := @$(if $(V),:,echo)
+
+export CC NGINX_SRC NGINX_CONFIGURE V
+
+
+## all: build build/ngx_http_profile_module.so and build/profile-loader
+##      (NGINX_SRC=/path/to/nginx builds against that source tree, and
+##      NGINX_CONFIGURE="..." adds arguments for its configure)
+.PHONY: all
+all: $(MODULE) $(LOADER)
+
+## run: load demonstration data and serve it on 127.0.0.1:8080 (PORT=...)
+.PHONY: run
+run:
+	+@misc/run.sh
+
+## test: every test that a change must pass (T="t/auth.t" runs only that)
+.PHONY: test
+test: all units
+	@misc/test.sh plain $(T)
+	@misc/test.sh hup $(T)
+
+## install: copy the module and the loader (DESTDIR, PREFIX, MODULESDIR)
+.PHONY: install
+install: all
+	$(INSTALL) -D -m 644 $(MODULE) \
+	    $(DESTDIR)$(MODULESDIR)/ngx_http_profile_module.so
+	$(INSTALL) -D -m 755 $(LOADER) $(DESTDIR)$(PREFIX)/bin/profile-loader
+
+## clean: remove what was built
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+## lint: warnings as errors with gcc and clang, cppcheck, form, shellcheck
+.PHONY: lint
+lint:
+	@misc/deps.sh lint
+	@misc/lint.sh
+
+## bench: measure (t/bench/run)
+.PHONY: bench
+bench: all
+	@misc/deps.sh bench
+	@t/bench/run
+
+## check-asan: the tests under AddressSanitizer and UBSan (T=...)
+.PHONY: check-asan
+check-asan:
+	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=1 all units
+	@misc/test.sh asan $(T)
+
+## check-valgrind: a subset of the tests under valgrind's memcheck (T=...)
+.PHONY: check-valgrind
+check-valgrind: all units
+	@misc/test.sh valgrind $(T)
+
+## units: build the unit tests, build/unit/*
+.PHONY: units
+units: $(UNITS)
+
+## help: this list
+.PHONY: help
+help:
+	@sed -n 's/^## //p' Makefile
+
+
+# Packages come before anything is compiled, and only then.
+
+.PHONY: deps
+deps:
+	@misc/deps.sh build
+
+# nginx's Makefile knows when the module is out of date.  Handlers have
+# the signatures that nginx wants, parameters they do not need included.
+
+.PHONY: FORCE
+$(MODULE): FORCE | deps
+	+@CC_OPT='$(C_FLAGS) -Wno-unused-parameter' LD_OPT='$(LD_FLAGS)' \
+	    misc/module.sh $(BUILD)
+
+# Everything is made again when the compiler or a flag changes.
+
+FLAGS := $(CC) $(CPPFLAGS_ALL) $(C_FLAGS) $(LD_FLAGS)
+
+$(OBJ)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' >$@
+
+$(OBJ)/%.o: %.c $(OBJ)/flags | deps
+	@mkdir -p $(@D)
+	$(SAY) "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(C_FLAGS) -fPIE -MMD -MP -c -o $@ $<
+
+# The loader may use all of glibc; the store has to do without in nginx, too.
+
+$(LOADER_OBJ) $(UNIT_OBJ): CPPFLAGS_ALL += -D_GNU_SOURCE
+
+$(LOADER): $(LOADER_OBJ) $(STORE_OBJ)
+	@mkdir -p $(@D)
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) -pie $(LD_FLAGS) -o $@ $^ $(LIBS)
+
+# A unit test takes from the archive what it calls, the library likewise.
+
+$(OBJ)/parts.a: $(filter-out $(MAIN_OBJ),$(LOADER_OBJ)) $(STORE_OBJ)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/unit/%: $(OBJ)/t/unit/%.o $(OBJ)/parts.a
+	@mkdir -p $(@D)
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) -pie $(LD_FLAGS) -o $@ $^ -Wl,--as-needed $(LIBS)
+
+.SECONDARY: $(UNIT_OBJ)
+
+-include $(STORE_OBJ:.o=.d) $(LOADER_OBJ:.o=.d) $(UNIT_OBJ:.o=.d)
