@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "profile_commands.h"
 
@@ -87,6 +88,10 @@ main(int argc, char **argv)
     const profile_command_t  *command;
 
     memset(&options, 0, sizeof(profile_options_t));
+
+    /* what the store's files may be is fixed, not a matter of taste */
+
+    (void) umask(027);
 
     rc = profile_main_options(argc, argv, &options, &given);
 

@@ -20,8 +20,9 @@
 #include "profile_sort.h"
 
 
-#define PROFILE_SORT_START   (1024 * 1024)
-#define PROFILE_SORT_BUFFER  (256 * 1024)     /* of a run, when merged */
+#define PROFILE_SORT_START       (1024 * 1024)
+#define PROFILE_SORT_BUFFER      (256 * 1024)
+#define PROFILE_SORT_BUFFER_MIN  4096
 
 
 /* A row in the arena and in a run: this, the id, the body. */
@@ -65,6 +66,7 @@ struct profile_sort_s {
     off_t                  written;
     profile_sort_run_t    *runs;
     size_t                 nruns;
+    size_t                 buffer;       /* bytes for each, when merged */
     size_t                *heap;         /* of runs, the least row first */
     size_t                 nheap;
     uint64_t               rows;
@@ -232,7 +234,16 @@ profile_sort_rewind(profile_sort_t *sort, profile_error_t *err)
         sort->size = 0;
         sort->max_entries = 0;
         sort->heap = profile_alloc(sort->nruns * sizeof(size_t));
+        sort->buffer = sort->memory / sort->nruns;
         sort->sorted = 1;
+
+        if (sort->buffer > PROFILE_SORT_BUFFER) {
+            sort->buffer = PROFILE_SORT_BUFFER;
+        }
+
+        if (sort->buffer < PROFILE_SORT_BUFFER_MIN) {
+            sort->buffer = PROFILE_SORT_BUFFER_MIN;
+        }
     }
 
     sort->nheap = sort->nruns;
@@ -566,8 +577,7 @@ profile_sort_fill(profile_sort_t *sort, profile_sort_run_t *run,
         }
 
         if (run->size < need || run->size == 0) {
-            run->size = (need > PROFILE_SORT_BUFFER) ? need
-                                                     : PROFILE_SORT_BUFFER;
+            run->size = (need > sort->buffer) ? need : sort->buffer;
             run->buf = profile_realloc(run->buf, run->size);
         }
 
