@@ -1,0 +1,1300 @@
+# Why: what README.md and docs/ say is what people build on, and it goes wrong
+# silently. The examples are run as they are printed, with the real loader and
+# nginx; tables are compared with the sources that they describe.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path getcwd);
+use Digest::SHA qw(sha256 sha256_hex);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Spec ();
+use File::Temp qw(tempdir);
+use IO::Socket::INET ();
+use JSON::PP ();
+use POSIX qw(WNOHANG);
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+if (($ENV{PROFILE_TEST_MODE} || '') eq 'hup') {
+    plan skip_all => 'the documentation is the same after a reload';
+}
+
+my $Top = abs_path(dirname(__FILE__) . '/..');
+$Top = getcwd() if !-f "$Top/README.md";
+
+my $Source = "$Top/ngx_http_profile_module";
+my $Module = (split ' ', $ENV{TEST_NGINX_LOAD_MODULES} || '')[0]
+             || "$Top/build/ngx_http_profile_module.so";
+my $Loader = $ENV{PROFILE_LOADER} || "$Top/build/profile-loader";
+my $Nginx = $ENV{TEST_NGINX_BINARY} || find_program('nginx');
+
+# The examples' paths begin here. Their people are those of Debian, or, where
+# there is only one user, that one.
+my $Root = tempdir('profile-docs-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+chmod 0755, $Root or die "$Root: $!\n";
+
+my $User = $> ? undef : getpwnam('www-data') ? 'www-data' : 'nobody';
+my $Group = getgrgid(defined $User ? (getpwnam $User)[3] : $));
+my $Port;
+my $Pid;
+my $Owner = $$;
+
+END { stop_nginx() if $Pid && $$ == $Owner }
+
+my %Text = map { $_ => slurp("$Top/$_") } documents();
+my $Readme = $Text{'README.md'};
+
+make_path(map { "$Root/$_" } qw(backup bin etc/nginx run srv/exports
+                                srv/www/account temp var/lib var/log/nginx));
+make_commands();
+
+subtest 'links' => \&links;
+subtest 'directives' => \&directives;
+subtest 'error codes' => \&error_codes;
+subtest 'loader: commands, statuses, configuration' => \&loader;
+subtest 'messages' => \&messages;
+subtest 'examples of the README' => \&examples;
+subtest 'the bytes of a store' => \&store_bytes;
+subtest 'examples of directives' => \&directive_examples;
+subtest 'examples of docs/operations.md' => \&operations;
+subtest 'a suite of your own' => \&own_suite;
+
+done_testing();
+
+
+# -- links ------------------------------------------------------------------
+
+sub links {
+    my ($count, @dead) = (0);
+
+    for my $file (sort keys %Text) {
+        my $text = without_code($Text{$file});
+
+        while ($text =~ /\]\(([^)\s]+)\)/g) {
+            my $link = $1;
+            my ($path, $anchor) = split /#/, $link, 2;
+
+            next if $path =~ /^\w+:/;
+
+            my $target = $path eq '' ? $file
+                         : resolve(dirname($file), $path);
+
+            $count++;
+            push @dead, "$file: $link"
+                if !-e "$Top/$target"
+                   || defined $anchor
+                      && !anchors($Text{$target} // '')->{$anchor};
+        }
+    }
+
+    cmp_ok($count, '>', 50, 'there are links');
+    is_deeply(\@dead, [], 'all lead somewhere');
+
+    for my $file ('README.md', 'docs/operations.md', 'docs/store-format.md') {
+        my %listed = map { $_ => 1 }
+                     $Text{$file} =~ /^ *\* \[.*\]\(#([^)]+)\)$/mg;
+        my $level = $file eq 'README.md' ? qr/^#{1,3} /m : qr/^## /m;
+        my @missing = grep { !$listed{$_} && !/^(?:name|table-of-contents)$/ }
+                      sort keys %{ anchors($Text{$file}, $level) };
+
+        is("@missing", '', "$file: its table of contents is complete");
+    }
+
+    return;
+}
+
+
+sub anchors {
+    my ($text, $level) = @_;
+
+    my %found;
+
+    $level //= qr/^#+ /m;
+
+    for my $heading (without_code($text) =~ /$level *(.*?) *$/mg) {
+        my $name = lc $heading;
+
+        $name =~ s/[^\w\- ]//g;
+        $name =~ tr/ /-/;
+        $found{$name} = 1;
+    }
+
+    return \%found;
+}
+
+
+sub resolve {
+    my ($dir, $path) = @_;
+
+    my @parts;
+
+    for my $part (split m{/}, "$dir/$path") {
+        next if $part eq '.' || $part eq '';
+        $part eq '..' ? pop @parts : push @parts, $part;
+    }
+
+    return join '/', @parts;
+}
+
+
+# -- directives -------------------------------------------------------------
+
+sub directives {
+    my $code = slurp("$Source/module/ngx_http_profile_module.c");
+    my %context = (MAIN => 'http', SRV => 'server', LOC => 'location',
+                   LIF => 'if in location', LMT => 'limit_except');
+    my @names;
+
+    my ($table) = $code =~ /ngx_command_t +\w+\[\] = \{(.*?)ngx_null_command/s;
+
+    while ($table =~ /ngx_string\("(\w+)"\),\s*([A-Z0-9_|\s]+),/g) {
+        my ($name, $flags) = ($1, $2);
+        my $text = section($Readme, $name);
+
+        push @names, $name;
+
+        if (!defined $text) {
+            fail("$name is documented");
+            next;
+        }
+
+        my @where = map { $context{$_} } $flags =~ /NGX_HTTP_(\w+?)_CONF/g;
+
+        is(field($text, 'context'), join(', ', @where), "$name: context");
+
+        my ($syntax) = field($text, 'syntax') =~ /^`(.*)`$/;
+
+        like($syntax // '', $flags =~ /NOARGS/ ? qr/^$name;$/
+                                               : qr/^$name \w+;$/,
+             "$name: syntax");
+
+        directive_default($code, $name, field($text, 'default'));
+
+        my ($since) = field($text, 'since') =~ /^version (\S+)$/;
+
+        like(slurp("$Top/CHANGES"), qr/^\Q$since\E$/m,
+             "$name: since a version that CHANGES has");
+        like($text, qr/^ *```nginx\n(?:(?!```).*\n)*? *$name\b/m,
+             "$name: example") if $name ne 'profile_api';
+    }
+
+    my @documented = without_code($Readme) =~ /^## (profile_\w+)$/mg;
+
+    is("@documented", "@names", 'these directives and no others');
+
+    return;
+}
+
+
+sub directive_default {
+    my ($code, $name, $text) = @_;
+
+    my ($field) = $name =~ /^profile_(\w+)$/;
+    my ($kind, $value) = $code =~ /ngx_conf_merge_(\w+)_value\(
+        conf->$field,\s*prev->$field,\s*("[^"]*"|\w+)\)/x;
+
+    if (!defined $value || $value eq 'NULL') {
+        like($text, qr/^none\b/, "$name: default");
+        return;
+    }
+
+    my ($said) = $text =~ /^`$name (.*);`$/;
+
+    $said //= '';
+    s/^"(.*)"$/$1/ for $said, $value;
+    $said = $1 * 1000 if $kind eq 'msec' && $said =~ /^(\d+)s$/;
+
+    is($said, $value, "$name: default");
+
+    return;
+}
+
+
+# -- error codes ------------------------------------------------------------
+
+sub error_codes {
+    my $code = slurp("$Source/module/ngx_http_profile_reply.c");
+    my (@wanted, @said);
+
+    while ($code =~ /ngx_http_profile_error\((\d+),\s*"(\w+)",
+                     \s*((?:"[^"]*"\s*)+)\)/xg)
+    {
+        my ($status, $name, $message) = ($1, $2, $3);
+
+        push @wanted, "$status $name " . join '', $message =~ /"([^"]*)"/g;
+    }
+
+    for my $row (table_rows(section($Readme, 'Errors'))) {
+        push @said, "$row->[0] $1 $row->[2]"
+            if @$row == 4 && $row->[1] =~ /^`(\w+)`$/;
+    }
+
+    cmp_ok(scalar @wanted, '>', 10, 'the codes were found in the source');
+    is_deeply(\@said, \@wanted, 'status, code, message');
+
+    my %known = map { (split)[1] => 1 } @wanted;
+    my @unknown = grep { !$known{$_} }
+                  section($Readme, 'Errors')
+                  =~ /^\| `(\w+)` \| `?[A-Z]/mg;
+
+    is("@unknown", '', 'headers are those of codes that exist');
+
+    return;
+}
+
+
+# -- loader -----------------------------------------------------------------
+
+sub loader {
+    my $help = `'$Loader' help`;
+
+    is($?, 0, 'help');
+
+    my @wanted = $help =~ /^  (\S.*?)(?: {2,}.*)?$/mg;
+    my @said = map { $_->[0] =~ /^`(.*)`$/ }
+               table_rows(section($Readme, 'Commands'));
+
+    is_deeply(\@said, \@wanted, 'commands and their options');
+
+    my ($usage) = $help =~ /^usage: (.*)$/m;
+
+    like($Readme, qr/^    \Q$usage\E$/m, 'usage');
+
+    my ($file) = $help =~ /FILE is (\S+)/;
+
+    like(section($Readme, 'Commands'), qr/`\Q$file\E`/, 'the default of -c');
+
+    my $header = slurp("$Source/loader/profile_loader.h");
+    my ($enum) = $header =~ /typedef enum \{(.*?)\} profile_exit_e/s;
+    my @statuses = $enum =~ /= (\d+)/g;
+    my @documented = map { $_->[0] }
+                     table_rows(section($Readme, 'Exit status'));
+
+    is("@documented", "@statuses", 'exit statuses');
+
+    my $rows = slurp("$Source/loader/profile_row.c");
+    my ($list) = $rows =~ /profile_row_reasons\[.*?\] = \{(.*?)\};/s;
+    my @reasons = grep { $_ ne 'valid' } $list =~ /"(.*?)"/g;
+    my @named = map { $_->[0] =~ /^`(.*)`$/ }
+                table_rows(section($Readme, 'Invalid rows'));
+
+    is_deeply(\@named, \@reasons, 'reasons for invalid rows');
+
+    loader_members();
+
+    return;
+}
+
+
+# The tables of the configuration's members, in the order of the README.
+
+sub loader_members {
+    my $code = slurp("$Source/loader/profile_config.c");
+    my @tables = split /^Of an? \w+:$/m, section($Readme, 'Configuration');
+
+    for my $kind ('', 'workspace_', 'key_', 'entity_') {
+        my ($list) = $code =~ /profile_config_${kind}members\[\]\ =\ \{
+                               (.*?)profile_end/sx;
+        my (%wanted, %said);
+
+        $wanted{$2} = $1 while $list =~ /profile_(required|optional)\("(\w+)"/g;
+
+        while ($list =~ /\{ "(\w+)", \w+,\s*(?:0|offsetof\([^)]*\)), ([01]),/g)
+        {
+            $wanted{$1} = $2 ? 'required' : 'optional';
+        }
+
+        for my $row (table_rows(shift @tables)) {
+            next if @$row != 4 || $row->[0] !~ /^`(\w+)`$/;
+            $said{$1} = $row->[2] eq 'required' ? 'required' : 'optional';
+        }
+
+        is_deeply(\%said, \%wanted, "members: ${kind}members");
+    }
+
+    my $entity = section($Readme, 'Configuration');
+
+    for my $name ('max_invalid', 'max_delete') {
+        my ($value) = $code =~ /^#define PROFILE_\U$name\E +(\d+)/m;
+
+        like($entity, qr/^\| `$name` \| number \| `$value` \|/m,
+             "default of $name");
+    }
+
+    return;
+}
+
+
+# -- messages ---------------------------------------------------------------
+
+# What the store, the module, and the loader about an entity, can say, and what
+# docs/operations.md says that they say: the same list.
+
+sub messages {
+    my $text = $Text{'docs/operations.md'};
+    my (%wanted, %said);
+
+    for my $file (glob("$Source/store/*.c"), glob("$Source/module/*.c"),
+                  glob("$Source/loader/*.c"))
+    {
+        my $code = slurp($file);
+        my $says = $file =~ m{/loader/profile_refresh\.c$};
+
+        for my $format (formats($code, $says)) {
+            $wanted{$format} = substr $file, length($Source) + 1;
+        }
+
+        if ($file =~ m{/module/}) {
+            $wanted{"\"%s\" directive $_"} = 'module'
+                for $code =~ /(?:return|\?) "((?:is|must) [^"]+)"/g;
+        }
+    }
+
+    for my $row (table_rows($text)) {
+        my ($cell) = grep { /^`[^`]* [^`]*`$/ } @{$row}[0, 1];
+
+        $said{ $cell =~ s/^`|`$//gr } = 0 if defined $cell;
+    }
+
+    cmp_ok(scalar keys %wanted, '>', 50, 'messages were found in the sources');
+
+    for my $format (sort keys %wanted) {
+        my $regex = message_regex($format);
+        my @found = grep { /^$regex$/ } keys %said;
+
+        $said{$_} = 1 for @found;
+
+        ok(scalar @found, "$wanted{$format}: $format");
+    }
+
+    my @stale = sort grep { !$said{$_} } keys %said;
+
+    is_deeply(\@stale, [], 'operations.md has no message that is not');
+
+    return;
+}
+
+
+# The formats of the calls that make a message. A failed system call adds its
+# reason.
+
+sub formats {
+    my ($code, $says) = @_;
+
+    my %position = (profile_error => 2, profile_error_errno => 2,
+                    ngx_log_error => 3, ngx_conf_log_error => 3);
+    my @found;
+
+    $position{profile_say} = 0 if $says;
+
+    my $names = join '|', keys %position;
+
+    while ($code =~ /\b($names)\(/g) {
+        my $name = $1;
+        my $format = format_of((arguments($code, pos $code))[$position{$name}]);
+
+        next if !defined $format;
+
+        $format .= ': %s' if $name eq 'profile_error_errno';
+        $format =~ s/^profile store "%V": //;
+        $format =~ s/^%s: (?=.*%|%s)// if $name eq 'profile_say';
+
+        # what a message may be put into is no message
+        push @found, $format if $format =~ /\w{3}/ && $format !~ /^%s; the/;
+    }
+
+    return @found;
+}
+
+
+sub arguments {
+    my ($code, $from) = @_;
+
+    my @arguments = ('');
+    my $depth = 0;
+
+    pos($code) = $from;
+
+    while ($code =~ /\G("(?:\\.|[^"\\])*"|.)/gs) {
+        my $token = $1;
+
+        last if $token eq ')' && $depth-- == 0;
+
+        $depth++ if $token eq '(';
+
+        if ($token eq ',' && $depth == 0) {
+            push @arguments, '';
+            next;
+        }
+
+        $arguments[-1] .= $token;
+    }
+
+    return @arguments;
+}
+
+
+sub format_of {
+    my ($argument) = @_;
+
+    return if !defined $argument || $argument !~ /^\s*(?:"|PROFILE_\w+\s*")/;
+
+    my $defines = defines();
+    my $format = '';
+
+    while ($argument =~ /"((?:\\.|[^"\\])*)"|(PROFILE_\w+)/g) {
+        $format .= defined $1 ? $1 : $defines->{$2} =~ s/^"|"$//gr;
+    }
+
+    $format =~ s/\\(.)/$1/g;
+
+    return $format;
+}
+
+
+# A file below a folder is a file; what is filled in has capitals, or is the
+# one case of a few.
+
+sub message_regex {
+    my ($format) = @_;
+
+    my $fill = '(?:[A-Z]+|read|profile_\w+)';
+
+    $format =~ s{%s/[\w.]+}{%s}g;
+
+    my @parts = split /(%%|%[-.0-9]*(?:ll|l|z)?(?:uD|ui|[A-Za-z]))/, $format;
+
+    return join '', map { $_ eq '%%' ? '%' : /^%./ ? $fill : quotemeta }
+                    @parts;
+}
+
+
+# -- the README's examples --------------------------------------------------
+
+sub examples {
+    my @blocks = blocks($Readme);
+
+    is(scalar(grep { $_->{test} =~ /^file / } @blocks) > 3, 1,
+       'there are files');
+
+    my $session = 0;
+
+    for my $block (@blocks) {
+        if ($block->{test} =~ /^file (\S+)$/) {
+            write_example($1, $block->{text});
+
+        } elsif ($block->{test} eq 'session') {
+            start_example() if !$Pid && $block->{text} =~ /^\$ curl/m;
+            run_session(++$session, $block->{text});
+        }
+    }
+
+    cmp_ok($session, '>', 5, 'there are sessions');
+
+    my $log = slurp("$Root/var/log/nginx/error.log");
+
+    unlike($log, qr/\[(?:error|crit|alert|emerg)\]/,
+           'nothing bad in the error log');
+
+    return;
+}
+
+
+sub start_example {
+    my $conf = slurp("$Root/etc/nginx/nginx.conf");
+
+    $conf =~ s/\bhttp \{\n/$& . temp_paths()/e;
+    $conf = "daemon off;\n$conf";
+    $conf =~ s/^user .*\n//m if !defined $User;
+
+    start_nginx($conf);
+
+    return;
+}
+
+
+# A session: lines that begin with "$ ", and what each of them prints.
+
+sub run_session {
+    my ($number, $text) = @_;
+
+    my ($empty, @steps) = split /^\$ (?=\S)/m, $text;
+
+    is($empty, '', "session $number begins with a command");
+
+    for my $step (@steps) {
+        my ($command, $wanted) = split /\n/, $step, 2;
+
+        my $got = run_sh($command);
+
+        is(normal($got), normal($wanted), "session $number: $command");
+    }
+
+    return;
+}
+
+
+sub normal {
+    my ($text) = @_;
+
+    $text =~ s/\r//g;
+    $text =~ s/\n*\z//;
+    $text =~ s/\d+\.\d s, \d+ rows\/s, \d+ bytes/T s, N rows\/s, N bytes/g;
+
+    return $text;
+}
+
+
+# -- the examples of directives ---------------------------------------------
+
+sub directive_examples {
+    my @blocks = grep { $_->{test} =~ /^(?:http|server)\b/ } blocks($Readme);
+
+    cmp_ok(scalar @blocks, '>', 5, 'there are examples');
+
+    for my $block (@blocks) {
+        my ($first) = $block->{text} =~ /(.*)/;
+        my $conf = wrap($block);
+
+        spew("$Root/etc/nginx/example.conf", $conf);
+
+        my $said = `'$Nginx' -t -p '$Root/' -c '$Root/etc/nginx/example.conf' \\
+                    -e '$Root/var/log/nginx/test.log' 2>&1`;
+
+        is($?, 0, "nginx -t: $first")
+            or diag($conf, $said, slurp("$Root/var/log/nginx/test.log"));
+    }
+
+    my ($ssi) = grep { $_->{test} eq 'server ssi' } @blocks;
+
+    stop_nginx();
+    start_nginx(wrap($ssi));
+
+    my $page = run_sh("curl -s http://127.0.0.1:8080/account/card.json");
+
+    is(eval { JSON::PP->new->decode($page)->{user}{data}{id} }, '478060',
+       'SSI: the page holds the record');
+    is(run_sh("curl -s -o $Root/temp/out -w '%{http_code}'"
+              . " http://127.0.0.1:8080/profile/entities"), '404',
+       'SSI: the location itself is closed');
+
+    stop_nginx();
+
+    return;
+}
+
+
+sub wrap {
+    my ($block) = @_;
+
+    my $text = place($block->{text});
+
+    if ($block->{test} =~ /^server/) {
+        $text = "server {\n$text}\n";
+    }
+
+    my $listen = "listen 127.0.0.1:" . ($Port || 0) . ";\n";
+
+    $text = "profile_store $Root/var/lib/profile;\n$text"
+        if $text !~ /profile_store/;
+    $text .= "server {\nlocation / {\nprofile_api;\n}\n}\n"
+        if $text !~ /profile_api/;
+    $text =~ s/^(server \{\n)/$1$listen/mg if $Port;
+
+    return "daemon off;\n"
+           . "load_module $Module;\n"
+           . (defined $User ? "user $User $Group;\n" : '')
+           . "pid $Root/run/nginx.pid;\n"
+           . "error_log $Root/var/log/nginx/example.log notice;\n"
+           . "events {\n}\nhttp {\naccess_log off;\n" . temp_paths()
+           . "$text}\n";
+}
+
+
+# -- docs/operations.md -----------------------------------------------------
+
+sub operations {
+    my %script;
+
+    my $text = $Text{'docs/operations.md'};
+
+    for my $name ('Backup and restore', 'Starting over',
+                  'Read-only mounts and SEALED')
+    {
+        push @{ $script{$name} }, map { $_->{text} }
+            grep { $_->{test} eq 'sh' } blocks(section($text, $name));
+    }
+
+    my ($backup, $restore) = @{ $script{'Backup and restore'} };
+    my ($over) = @{ $script{'Starting over'} };
+    my ($seal) = @{ $script{'Read-only mounts and SEALED'} };
+
+    spew("$Root/var/log/nginx/error.log", '');
+    start_example();
+    is(record(), 200, 'before');
+
+    run_script('backup', $backup);
+    ok(-s "$Root/backup/profile/data.mdb", 'backup: a file');
+
+    run_script('restore', $restore);
+    logged('generation 2 is open, generation 1 is closed');
+    is(record(), 200, 'restore: served');
+    is(store_modes('gen-000002'), store_modes('gen-000001'),
+       'restore: owners and modes');
+    is(run_sh('profile-loader sync >/dev/null; echo $?'), "0\n",
+       'restore: the loader goes on');
+
+    run_script('starting over', $over);
+    logged('generation 3 is open, generation 2 is closed');
+    is(record(), 200, 'starting over: served');
+    ok(!-e "$Root/var/lib/profile/gen-000002", 'starting over: old one gone');
+
+    run_script('sealed copy', $seal);
+    stop_nginx();
+
+    my $conf = slurp("$Root/etc/nginx/nginx.conf");
+
+    $conf =~ s{/var/lib/profile;}{/srv/profile-copy;};
+    spew("$Root/etc/nginx/nginx.conf", $conf);
+    start_example();
+    is(record(), 200, 'sealed copy: served');
+    stop_nginx();
+
+    my $config = slurp("$Root/etc/profile-loader.json");
+
+    $config =~ s{/var/lib/profile"}{/srv/profile-copy"};
+    spew("$Root/etc/copy.json", $config);
+    like(run_sh("profile-loader -c $Root/etc/copy.json sync 2>&1; echo \$?"),
+         qr/ is sealed and is never written again\n3\n\z/,
+         'sealed copy: the loader refuses it');
+
+    return;
+}
+
+
+sub run_script {
+    my ($name, $text) = @_;
+
+    my $script = place($text);
+
+    spew("$Root/temp/script", "set -e\n$script");
+
+    my $said = run_sh("sh $Root/temp/script 2>&1");
+
+    is($?, 0, "$name: runs") or diag($said);
+
+    return;
+}
+
+
+sub record {
+    my $url = 'http://127.0.0.1:8080/api/v1/entities/1/record?record_id=478060';
+
+    return run_sh("curl -s -o $Root/temp/out -w '%{http_code}' "
+                  . "-H 'Authorization: Bearer secret-token:1234' '$url'");
+}
+
+
+sub logged {
+    my ($wanted) = @_;
+
+    my $found;
+
+    for (1 .. 100) {
+        $found = slurp("$Root/var/log/nginx/error.log") =~ /\Q$wanted\E/;
+        last if $found;
+        sleep 0.1;
+    }
+
+    ok($found, "nginx logs: $wanted");
+
+    return;
+}
+
+
+sub store_modes {
+    my ($generation) = @_;
+
+    my $path = "$Root/var/lib/profile/$generation";
+
+    return join ' ', map {
+        my @stat = stat $_;
+        sprintf '%04o,%d,%d', $stat[2] & 07777, @stat[4, 5];
+    } $path, "$path/data.mdb", "$path/lock.mdb";
+}
+
+
+# -- docs/store-format.md ---------------------------------------------------
+
+my %Layout;
+
+sub store_bytes {
+    my $text = $Text{'docs/store-format.md'};
+    my $codec = slurp("$Source/store/profile_codec.c");
+
+    my %keys = key_layouts($text);
+
+    while ($text =~ /<!-- test: bytes (\w+) -->\n((?:\|.*\n)+)/g) {
+        my ($kind, $table) = ($1, $2);
+
+        layout($kind, $codec, table_rows($table));
+    }
+
+    is(join(' ', sort keys %Layout),
+       'DOCUMENT ENTITY KEY META ORPHAN WORKSPACE', 'all values have a table');
+
+    decode_store(%keys);
+    store_files($text);
+
+    return;
+}
+
+
+# The files that the examples have made, and their modes.
+
+sub store_files {
+    my ($text) = @_;
+
+    my %mode = section($text, 'The folder') =~ m{^ {4,}(\S+) +(0\d{3})\b}mg;
+    my @found = glob "$Root/var/lib/{profile,profile/{*,.l*,.n*,*/*,*/.n*}}";
+    my (@wanted, @said);
+
+    for my $path (grep { -e } @found) {
+        my ($name) = $path =~ m{/([^/]+)$};
+
+        $name = "$name/" if -d $path;
+        $name =~ s{^profile/$}{DIRECTORY/};
+        $name =~ s/^refreshed-\d+-\d+$/refreshed-W-E/;
+
+        push @wanted, sprintf '%s %04o', $name, (stat $path)[2] & 07777;
+        push @said, "$name " . ($mode{$name} // 'is not there');
+    }
+
+    cmp_ok(scalar @found, '>', 6, 'there are files');
+    is_deeply(\@said, \@wanted, 'the files and their modes');
+
+    return;
+}
+
+
+sub key_layouts {
+    my ($text) = @_;
+
+    my $header = slurp("$Source/store/profile_codec.h");
+    my ($table) = $text =~ /<!-- test: keys -->\n((?:\|.*\n)+)/;
+    my (%keys, %tags);
+
+    $tags{$1} = hex $2 while $header =~ /PROFILE_TAG_(\w+) = (0x\w+)/g;
+
+    for my $row (table_rows($table)) {
+        my ($tag, $name, undef, $size) = @$row;
+
+        my ($least, $most) = $size =~ /^(\d+)(?: to (\d+))?$/ or next;
+
+        $keys{ hex $tag } = { name => $name, least => $least,
+                              most => $most // $least };
+
+        is(hex $tag, $tags{$name}, "key $name: tag");
+        is($least, $name eq 'RECORD' ? number('RECORD_PREFIX_SIZE') + 1
+                                     : number("${name}_KEY_SIZE"),
+           "key $name: size");
+    }
+
+    is(join(' ', sort map { $_->{name} } values %keys),
+       join(' ', sort keys %tags), 'all tags are there');
+
+    my ($record) = grep { $_->{name} eq 'RECORD' } values %keys;
+
+    is($record->{most}, number('KEY_MAX'), 'key RECORD: greatest size');
+
+    return %keys;
+}
+
+
+sub layout {
+    my ($kind, $codec, @rows) = @_;
+
+    my ($end, $fixed, %fields) = (0, 0);
+
+    for my $row (@rows) {
+        my ($offset, $size, $what) = @$row;
+
+        next if $offset !~ /^\d/;
+
+        my ($field) = $what =~ /^(\w+)/;
+
+        if ($size =~ /^\d+$/) {
+            is($offset, $end, "value $kind: $field follows");
+            $end += $size;
+            $fixed = $end;
+            $fields{$field} = $offset;
+
+        } elsif ($offset =~ /^\d+$/) {
+            is($offset, $fixed, "value $kind: $field follows");
+        }
+
+        push @{ $Layout{$kind} }, { field => $field, size => $size };
+    }
+
+    is($fixed, number("${kind}_SIZE"), "value $kind: size");
+
+    while ($codec =~ /^#define PROFILE_${kind}_(\w+) +(\d+)$/mg) {
+        is($fields{ lc $1 }, $2, "value $kind: \L$1");
+    }
+
+    return;
+}
+
+
+# The store that the examples have made, read with nothing but the tables.
+
+sub decode_store {
+    my (%keys) = @_;
+
+    chomp(my $current = slurp("$Root/var/lib/profile/CURRENT"));
+
+    my @lines = `mdb_dump '$Root/var/lib/profile/$current'`;
+
+    is($?, 0, 'mdb_dump');
+
+    my @bytes = map { /^ ([0-9a-f]+)$/ ? pack 'H*', $1 : () } @lines;
+    my (%seen, %incarnation);
+
+    while (my ($key, $value) = splice @bytes, 0, 2) {
+        my $layout = $keys{ ord $key };
+
+        ok($layout && length $key >= $layout->{least}
+           && length $key <= $layout->{most}, 'key ' . unpack 'H*', $key)
+            or next;
+
+        my $name = $layout->{name};
+        my $found = decode($name =~ /^(?:LIST|RECORD)$/ ? 'DOCUMENT' : $name,
+                           $value);
+
+        is($found->{tag}, ord $key, "$name: tag") if $name ne 'META';
+        is($found->{flags} // 0, 0, "$name: flags");
+        is($found->{zero} // 0, 0, "$name: zero");
+
+        $found->{key} = substr $key, 1;
+        push @{ $seen{$name} }, $found;
+    }
+
+    my ($meta) = @{ $seen{META} };
+
+    is($meta->{magic}, "profile\0", 'META: magic');
+    is_deeply([@$meta{qw(version complete next)}], [1, 1, 3],
+              'META: version, complete, next');
+
+    my ($key) = @{ $seen{KEY} };
+
+    is($key->{key}, sha256('secret-token:1234'), 'KEY: digest');
+    is_deeply([@$key{qw(workspace expires name)}], [1, 0, 'web'],
+              'KEY: workspace, expires, name');
+
+    my ($workspace) = @{ $seen{WORKSPACE} };
+
+    is_deeply([@$workspace{qw(id name)}], [1, 'Acme'], 'WORKSPACE: id, name');
+
+    for my $entity (@{ $seen{ENTITY} }) {
+        is($entity->{key}, pack('NN', 1, $entity->{id}), 'ENTITY: key');
+        $incarnation{ $entity->{id} } = $entity;
+    }
+
+    is_deeply([map { [@{ $incarnation{$_} }
+                      {qw(workspace library records name primary)}] } 1, 2],
+              [[1, 1, 1, 'Users', 'id'], [1, 1, 2, 'Companies', 'domain']],
+              'ENTITY: workspace, library, records, name, primary key');
+
+    is($seen{ORPHAN}, undef, 'ORPHAN: none is left');
+
+    decode_documents(\%incarnation, @{ $seen{LIST} }, @{ $seen{RECORD} });
+
+    return;
+}
+
+
+sub decode_documents {
+    my ($incarnation, @documents) = @_;
+
+    my %bytes;
+
+    for my $document (@documents) {
+        my $entity = $incarnation->{ $document->{entity} };
+
+        is($document->{workspace}, 1, 'document: workspace');
+        is($document->{offset}, number('DOCUMENT_SIZE'), 'document: offset');
+        is($document->{hash}, substr(sha256($document->{body}), 0, 16),
+           'document: hash');
+        like($document->{body}, qr/^\{"data":[\[{].*\}\z/, 'document: body');
+
+        next if !$entity;
+
+        $bytes{ $document->{entity} } += length $document->{body};
+        is(substr($document->{key}, 0, 4), pack('N', $entity->{incarnation}),
+           'document: key');
+        isnt(index($document->{body}, substr $document->{key}, 4), -1,
+             'document: record id');
+    }
+
+    is($bytes{$_}, $incarnation->{$_}{bytes}, 'ENTITY: bytes') for 1, 2;
+
+    return;
+}
+
+
+sub decode {
+    my ($kind, $value) = @_;
+
+    my %found;
+
+    for my $row (@{ $Layout{$kind} }) {
+        my $size = $row->{size};
+
+        $size = $size eq 'the rest' ? length $value
+                : $size =~ /^\d+$/ ? $size : $found{$size};
+
+        my $bytes = substr $value, 0, $size, '';
+
+        # magic, hash and texts are bytes, the rest are integers
+        $found{ $row->{field} } =
+            $row->{size} !~ /^[1248]$/ || $row->{field} eq 'magic'
+            ? $bytes : hex unpack 'H*', $bytes;
+    }
+
+    is($value, '', "value $kind: read to its end");
+
+    return \%found;
+}
+
+
+# -- a suite of your own ----------------------------------------------------
+
+sub own_suite {
+    my ($block) = grep { $_->{test} eq 'test-nginx' } blocks($Readme);
+    my $dir = "$Root/suite";
+
+    make_path("$dir/t");
+
+    my $text = $block->{text} =~ s{/path/to/this/repository}{$Top}r;
+
+    spew("$dir/t/example.t", $text);
+
+    local $ENV{PROFILE_LOADER} = $Loader;
+    local $ENV{TEST_NGINX_LOAD_MODULES} = $Module;
+    local $ENV{TEST_NGINX_BINARY} = $Nginx;
+    local $ENV{TEST_NGINX_RANDOMIZE} = 1;
+
+    SKIP: {
+        system("$^X -MTest::Nginx::Socket -e 1 >/dev/null 2>&1") == 0
+            or skip 'Test::Nginx::Socket is not in PERL5LIB', 1;
+
+        my $said = `cd '$dir' && $^X t/example.t 2>&1`;
+
+        is($?, 0, 'the example passes') or diag($said);
+    }
+
+    return;
+}
+
+
+# -- nginx ------------------------------------------------------------------
+
+sub start_nginx {
+    my ($conf) = @_;
+
+    for my $try (1 .. 5) {
+        $Port = free_port();
+
+        spew("$Root/run/nginx.conf",
+             $conf =~ s/127\.0\.0\.1:\d+;/127.0.0.1:$Port;/gr);
+
+        my $pid = fork() // die "fork: $!\n";
+
+        if (!$pid) {
+            open STDOUT, '>', '/dev/null';
+            open STDERR, '>>', "$Root/var/log/nginx/stderr.log";
+            exec $Nginx, '-p', "$Root/", '-c', "$Root/run/nginx.conf",
+                 '-e', "$Root/var/log/nginx/start.log"
+                or POSIX::_exit(127);
+        }
+
+        $Pid = $pid;
+        return if answers();
+        stop_nginx();
+    }
+
+    diag(map { -f $_ ? slurp($_) : () } glob("$Root/var/log/nginx/*.log"));
+    die "nginx does not start\n";
+}
+
+
+sub answers {
+    my $until = time() + 30;
+
+    while (time() < $until) {
+        return 0 if waitpid($Pid, WNOHANG) == $Pid;
+        return 1 if IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                          PeerPort => $Port);
+        sleep 0.05;
+    }
+
+    return 0;
+}
+
+
+sub stop_nginx {
+    return if !$Pid;
+
+    local $?;
+
+    kill 'QUIT', $Pid;
+
+    for (1 .. 200) {
+        last if waitpid($Pid, WNOHANG) != 0;
+        kill 'KILL', $Pid if $_ == 200;
+        sleep 0.05;
+    }
+
+    undef $Pid;
+
+    return;
+}
+
+
+sub free_port {
+    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1,
+                                       Proto => 'tcp')
+        or die "no port: $!\n";
+
+    return $socket->sockport;
+}
+
+
+sub temp_paths {
+    return join '', map { "${_}_temp_path $Root/temp/$_;\n" }
+           qw(client_body proxy fastcgi uwsgi scgi);
+}
+
+
+# -- examples ---------------------------------------------------------------
+
+# The fenced blocks that a comment marks, without the indentation that a list
+# gives them.
+
+sub blocks {
+    my ($text) = @_;
+
+    my @found;
+
+    while ($text =~ /^( *)<!-- test: (.+?) -->\n *```\w*\n(.*?)^ *```$/msg) {
+        my ($indent, $test, $body) = ($1, $2, $3);
+
+        $body =~ s/^$indent//mg;
+        push @found, { test => $test, text => $body };
+    }
+
+    return @found;
+}
+
+
+# The example's paths, module and people become this test's. Ports are set when
+# nginx starts.
+
+sub place {
+    my ($text) = @_;
+
+    $text =~ s{/usr/lib/nginx/modules/ngx_http_profile_module\.so}{$Module}g;
+    $text =~ s{(?<![\w./:-])/(srv|etc|var|run|backup)(?=/)}{$Root/$1}g;
+    $text =~ s{^( *"group": )"www-data"}{$1"$Group"}mg;
+    $text =~ s{^user www-data;}{user $User $Group;}m if defined $User;
+    $text =~ s{\bchgrp -R www-data\b}{chgrp -R $Group};
+
+    return $text;
+}
+
+
+sub write_example {
+    my ($path, $text) = @_;
+
+    make_path(dirname("$Root$path"));
+    spew("$Root$path", place($text));
+
+    return;
+}
+
+
+sub run_sh {
+    my ($command) = @_;
+
+    $command =~ s/127\.0\.0\.1:8080/127.0.0.1:$Port/g if $Port;
+    $command = place($command) if $command !~ /\Q$Root\E/;
+
+    local $ENV{PATH} = "$Root/bin:$ENV{PATH}";
+
+    my $out = '';
+
+    open my $pipe, '-|', 'sh', '-c', "exec 2>>$Root/temp/stderr; $command"
+        or die "sh: $!\n";
+    $out .= $_ while <$pipe>;
+    close $pipe;
+
+    return $out =~ s/\Q$Root\E//gr;
+}
+
+
+sub make_commands {
+    spew("$Root/bin/profile-loader", <<"END");
+#!/bin/sh
+case "\$1" in
+-c) exec '$Loader' "\$@" ;;
+esac
+exec '$Loader' -c '$Root/etc/profile-loader.json' "\$@"
+END
+    chmod 0755, "$Root/bin/profile-loader";
+
+    return;
+}
+
+
+# -- text -------------------------------------------------------------------
+
+sub documents {
+    return 'README.md',
+           map { substr $_, length("$Top/") } glob "$Top/docs/*.md";
+}
+
+
+sub without_code {
+    my ($text) = @_;
+
+    $text =~ s/^ *```.*?^ *```$//msg;
+
+    return $text;
+}
+
+
+# What stands between a heading and the next of its level or above.
+
+sub section {
+    my ($text, $heading) = @_;
+
+    $text =~ /^(#+) \Q$heading\E$/mg or return;
+
+    my $level = length $1;
+    my $rest = substr $text, pos $text;
+    my $section = '';
+    my $code = 0;
+
+    for my $line (split /^/, $rest) {
+        $code = !$code if $line =~ /^ *```/;
+        last if !$code && $line =~ /^(#+) / && length $1 <= $level;
+        $section .= $line;
+    }
+
+    return $section;
+}
+
+
+sub field {
+    my ($text, $name) = @_;
+
+    my ($value) = $text =~ /^\*\*$name:\*\* (.*)$/m;
+
+    return $value // '';
+}
+
+
+# The cells of all tables of a text, but for their heads.
+
+sub table_rows {
+    my ($text) = @_;
+
+    my (@rows, $body);
+
+    for my $line (split /\n/, $text // '') {
+        if ($line !~ /^\|/) {
+            $body = 0;
+            next;
+        }
+
+        if ($line =~ /^\|(?: *-+ *\|)+$/) {
+            $body = 1;
+            next;
+        }
+
+        next if !$body;
+
+        my @cells = $line =~ /\| ((?:`[^`]*`|[^|])*?) *(?=\|)/g;
+
+        push @rows, \@cells;
+    }
+
+    return @rows;
+}
+
+
+# -- sources ----------------------------------------------------------------
+
+{
+    my $defines;
+
+    sub defines {
+        return $defines if $defines;
+
+        for my $file (glob("$Source/store/*.[ch]"),
+                      glob("$Source/loader/*.[ch]"))
+        {
+            my $code = slurp($file) =~ s/\\\n//gr;
+
+            $code =~ s{ */\*.*?\*/}{}gs;
+            $defines->{$1} //= $2
+                while $code =~ /^#define (PROFILE_\w+) +(\S.*?) *$/mg;
+        }
+
+        return $defines;
+    }
+}
+
+
+sub number {
+    my ($name) = @_;
+
+    my $value = defines()->{"PROFILE_$name"} // return;
+
+    1 while $value =~ s/(PROFILE_\w+)/defines()->{$1}/e;
+
+    return $value =~ /^[\d\s()+*-]+$/ ? eval $value : undef;
+}
+
+
+sub find_program {
+    my ($name) = @_;
+
+    my ($found) = grep { -x } map { "$_/$name" }
+                  split(/:/, $ENV{PATH}), '/usr/sbin';
+
+    return $found;
+}
+
+
+sub slurp {
+    my ($path) = @_;
+
+    open my $in, '<:raw', $path or die "$path: $!\n";
+    local $/;
+
+    return scalar <$in>;
+}
+
+
+sub spew {
+    my ($path, $text) = @_;
+
+    open my $out, '>:raw', $path or die "$path: $!\n";
+    print {$out} $text or die "$path: $!\n";
+    close $out or die "$path: $!\n";
+
+    return;
+}
