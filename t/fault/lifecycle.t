@@ -3,6 +3,7 @@
 # of these changes must leave nothing behind.
 #
 # expect-alert: exited on signal 9
+# expect-alert: \[emerg\] .*"profile_api" directive is not allowed here
 
 use strict;
 use warnings;

@@ -17,7 +17,7 @@ my $A = 'a' x 64;
 my $B = 'b' x 64;
 
 
-# -- a configuration, and ways to spoil it ----------------------------------
+# -- a configuration, and ways to spoil it ------------------------------------
 
 # Every member that there is, so that each can be spoiled.
 
@@ -89,7 +89,7 @@ sub spoiled {
 }
 
 
-# -- every slip is tried twice: without a store, and with one ----------------
+# -- every slip is tried twice: without a store, and with one -----------------
 
 my $box = sandbox({ 'users.ndjson' => qq({"id":"1"}\n),
                     'companies.ndjson' => qq({"domain":"a.example"}\n) });
@@ -167,7 +167,7 @@ sub spoil {
 }
 
 
-# -- members that are missing -----------------------------------------------
+# -- members that are missing -------------------------------------------------
 
 spoil($_, undef, qr/missing|required|must/) for
     'store',
@@ -200,7 +200,7 @@ for my $place ('workspaces[0].enabled', 'workspaces[0].keys',
 }
 
 
-# -- wrong types ------------------------------------------------------------
+# -- wrong types --------------------------------------------------------------
 
 my %wrong = (
     string => ['1', 'true', 'null', '[]', '{}', '["x"]'],
@@ -253,7 +253,7 @@ for my $text ('"store"', '1', 'true', 'null') {
 }
 
 
-# -- ids --------------------------------------------------------------------
+# -- ids ----------------------------------------------------------------------
 
 for my $place ('workspaces[0].id', 'workspaces[0].entities[1].id',
                'workspaces[0].entities[0].library_id')
@@ -272,7 +272,7 @@ for my $value ('9223372036854775808', '18446744073709551617', '1e400',
 }
 
 
-# -- percentages ------------------------------------------------------------
+# -- percentages --------------------------------------------------------------
 
 for my $place ('workspaces[0].entities[0].max_invalid',
                'workspaces[0].entities[0].max_delete')
@@ -290,7 +290,7 @@ for my $place ('workspaces[0].entities[0].max_invalid',
 }
 
 
-# -- unknown members, at every level -----------------------------------------
+# -- unknown members, at every level ------------------------------------------
 
 for my $place ('colour', 'workspaces[0].colour', 'workspaces[1].colour',
                'workspaces[0].keys[0].colour',
@@ -323,7 +323,7 @@ refused('an unknown member without a name',
         qr/is not a known member/);
 
 
-# -- what this version does not do -------------------------------------------
+# -- what this version does not do --------------------------------------------
 
 # These become good as the loader learns them; until then they must not be
 # taken for something else.
@@ -346,7 +346,7 @@ refused('a source that is nothing',
         qr/workspaces\[0\]\.entities\[0\]\.source/);
 
 
-# -- duplicates -------------------------------------------------------------
+# -- duplicates ---------------------------------------------------------------
 
 spoil('workspaces[1].id', '1', qr/already|duplicate|twice|used/i);
 spoil('workspaces[1].name', '"Acme"', qr/already|duplicate|twice|used/i);
@@ -390,7 +390,7 @@ refused('a hash of a disabled workspace',
 }
 
 
-# -- hashes and dates --------------------------------------------------------
+# -- hashes and dates ---------------------------------------------------------
 
 spoil('workspaces[0].keys[0].sha256', qq("$_"), qr/hex|64|SHA/i)
     for '', 'a', 'a' x 63, 'a' x 65, 'a' x 63 . 'g', 'a' x 63 . ' ',
@@ -436,7 +436,7 @@ for my $good ('2027-12-31T23:59:59Z', '2028-02-29T00:00:00Z',
 }
 
 
-# -- names ------------------------------------------------------------------
+# -- names --------------------------------------------------------------------
 
 # Longer than the store can hold.
 spoil($_, '"' . 'n' x 1001 . '"', qr/long|1000|bytes/)
@@ -463,7 +463,7 @@ spoil($_, '"' . 'n' x 1001 . '"', qr/long|1000|bytes/)
 spoil('group', '"no-such-group-here"', qr/group/);
 
 
-# -- not JSON ---------------------------------------------------------------
+# -- not JSON -----------------------------------------------------------------
 
 # [text, line, column or undef where parsers may differ]
 for my $case (
@@ -536,7 +536,7 @@ refused('two slips',
         qr/: workspaces\[(?:0\]\.entities\[1\]\.id|1\]\.name): /);
 
 
-# -- the file itself ---------------------------------------------------------
+# -- the file itself ----------------------------------------------------------
 
 sub unusable {
     my ($name, $path, $option, @patterns) = @_;
@@ -565,7 +565,15 @@ SKIP: {
              qr/Permission denied/);
 }
 
-# A path that is too long, or that holds what a terminal would obey.
+# The place that is looked at when none is given.
+SKIP: {
+    skip 'this machine has one', 1 if -e '/etc/profile-loader.json';
+
+    fails_ok(run($loader, 'status'), 2, qr{/etc/profile-loader\.json},
+             'the default configuration');
+}
+
+# A path that is too long.
 {
     my $run = run($loader, '-c', 'x' x 5000, 'sync');
     is($run->{status}, 2, 'a path that is too long');
@@ -581,7 +589,7 @@ SKIP: {
 }
 
 
-# -- and after all that ------------------------------------------------------
+# -- and after all that -------------------------------------------------------
 
 is(fingerprint($box->{store}), $before, 'the store was never touched');
 ok(!-e $absent, 'no store was made');

@@ -79,7 +79,7 @@ sub entity_records {
 }
 
 
-# -- max_invalid -------------------------------------------------------------
+# -- max_invalid --------------------------------------------------------------
 
 # [percent or undef, good rows, bad rows, whether it passes]
 for my $case ([undef, 99, 1, 1], [undef, 98, 1, 0], [undef, 990, 10, 1],
@@ -147,7 +147,7 @@ for my $case ([undef, 99, 1, 1], [undef, 98, 1, 0], [undef, 990, 10, 1],
 }
 
 
-# -- max_delete --------------------------------------------------------------
+# -- max_delete ---------------------------------------------------------------
 
 # [percent or undef, records, how many of them stay, whether it passes]
 for my $case ([undef, 100, 0, 1], [undef, 100, 1, 1], [undef, 101, 51, 1],

@@ -24,7 +24,7 @@ sub decoded {
 }
 
 
-# -- form -------------------------------------------------------------------
+# -- form ---------------------------------------------------------------------
 
 {
     # Without the default configuration, or one that can be read.
@@ -55,7 +55,7 @@ sub decoded {
 }
 
 
-# -- entropy ----------------------------------------------------------------
+# -- entropy ------------------------------------------------------------------
 
 {
     my $count = 1000;
@@ -97,7 +97,7 @@ sub decoded {
 }
 
 
-# -- the printed JSON is what a configuration wants --------------------------
+# -- the printed JSON is what a configuration wants ---------------------------
 
 {
     my ($key, $json) = split /\n/, run($loader, 'key')->{out};

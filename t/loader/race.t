@@ -206,7 +206,7 @@ sub box_of {
 }
 
 
-# -- refreshes in place ----------------------------------------------------------
+# -- refreshes in place -------------------------------------------------------
 
 my $box = box_of();
 run_ok($box->loader('sync'), { 'Acme/Users' => { added => 2000 } },
@@ -233,7 +233,7 @@ with_readers($box, "$rounds refreshes", sub {
 });
 
 
-# -- loaders that are killed ------------------------------------------------------
+# -- loaders that are killed --------------------------------------------------
 
 # Lets a loader run for a random time and kills it. The longest time is fitted
 # so that about half of them come to their end, however busy the machine is:
@@ -300,7 +300,7 @@ cmp_ok(-s $box->data, '<', 3 * $size + (1 << 20),
 cmp_ok($box->status->{readers}, '<=', 2, 'nor readers');
 
 
-# -- first loads that are killed ----------------------------------------------------
+# -- first loads that are killed ----------------------------------------------
 
 # More than one transaction's worth: what is committed before the end must not
 # be seen, and not stay.
@@ -365,7 +365,7 @@ cmp_ok($box->status->{readers}, '<=', 2, 'nor readers');
 }
 
 
-# -- a refresh too large for one transaction, seen from outside ----------------------
+# -- a refresh too large for one transaction, seen from outside ---------------
 
 if (!$ENV{PROFILE_TEST_SLOW}) {
     my $rows = 60_000;

@@ -36,7 +36,7 @@ sub stored {
 }
 
 
-# -- every kind of invalid row -----------------------------------------------
+# -- every kind of invalid row ------------------------------------------------
 
 my %reason = (
     syntax    => 'invalid JSON',
@@ -264,7 +264,7 @@ for my $case (@invalid) {
 }
 
 
-# -- rows whose bytes come out as they went in -------------------------------
+# -- rows whose bytes come out as they went in --------------------------------
 
 my @numbers = qw(0 -0 0.0 -0.0 0.10 1.0 1.50 12345678901234567890
                  -12345678901234567890 123456789012345678901234567890
@@ -401,9 +401,7 @@ for my $case (@valid) {
 }
 
 # Primary keys with odd names.
-for my $name ('', 'a.b', 'a b', "\x{e9}", "\$", '0', 'a"b', 'a\\b') {
-    next if $name eq '';
-
+for my $name ('a.b', 'a b', "\x{e9}", '$', '0', 'a"b', 'a\\b') {
     my $escaped = $name;
     $escaped =~ s/(["\\])/\\$1/g;
 
@@ -417,7 +415,7 @@ for my $name ('', 'a.b', 'a b', "\x{e9}", "\$", '0', 'a"b', 'a\\b') {
 }
 
 
-# -- large rows -------------------------------------------------------------
+# -- large rows ---------------------------------------------------------------
 
 for my $case (['20 MB in one string',
                '{"id":"big","a":"' . 'x' x 20_000_000 . '"}'],
@@ -469,7 +467,7 @@ for my $case (['a byte more than 32 MiB',
 }
 
 
-# -- reports ----------------------------------------------------------------
+# -- reports ------------------------------------------------------------------
 
 {
     # The second file's lines are counted from 1 again, empty ones included.
@@ -502,13 +500,14 @@ for my $case (['a byte more than 32 MiB',
 
     is_deeply([sort { $a <=> $b } @lines], [101 .. 110],
               'the first ten by line') or diag_run($run);
-    like($run->{err}, qr/^profile-loader: Acme\/Users: .*\b25\b.*JSON|JSON.*\b25\b/m,
+    like($run->{err}, qr{^profile-loader: Acme/Users: 25 invalid: invalid JSON$}m,
          'a count of the first reason');
-    like($run->{err}, qr/\b7\b.*null|null.*\b7\b/m, 'a count of the second');
-    like($run->{err}, qr/\b1\b.*object|object.*\b1\b/m,
+    like($run->{err}, qr/: 7 invalid: primary key is null$/m,
+         'a count of the second');
+    like($run->{err}, qr/: 1 invalid: not an object$/m,
          'a count of the third');
     is(summary($run)->{'Acme/Users'}{invalid}, 33, 'the summary has all');
-    cmp_ok(scalar(() = $run->{err} =~ /\n/g), '<=', 14, 'not one line more');
+    cmp_ok(scalar(() = $run->{err} =~ /\n/g), '==', 13, 'not one line more');
 }
 
 {

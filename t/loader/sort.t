@@ -98,7 +98,7 @@ sub box_of {
 }
 
 
-# -- small numbers, every bound ------------------------------------------------
+# -- small numbers, every bound -----------------------------------------------
 
 # With a bound of one byte each row is a run of its own.
 for my $memory (1, 100, 1000, 4096, 65536, 1 << 20, undef) {
@@ -188,7 +188,7 @@ for my $memory (1, 1000, 20_000, undef) {
 }
 
 
-# -- large rows among small ones ------------------------------------------------
+# -- large rows among small ones ----------------------------------------------
 
 for my $memory (1000, 300_000, 3_000_000) {
     my %rows = map { $_ => row($_, $_) } 1 .. 500;
@@ -206,7 +206,7 @@ for my $memory (1000, 300_000, 3_000_000) {
 }
 
 
-# -- many -------------------------------------------------------------------
+# -- many ---------------------------------------------------------------------
 
 {
     my $count = 300_000;
@@ -280,7 +280,7 @@ for my $memory (1000, 300_000, 3_000_000) {
 }
 
 
-# -- no room for the temporary file --------------------------------------------
+# -- no room for the temporary file -------------------------------------------
 
 # A limit on the size of files stands for a full disk: the sort's own file
 # reaches it first.

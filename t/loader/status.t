@@ -62,7 +62,7 @@ my $box = sandbox({ 'users.ndjson' => qq({"id":1}\n{"id": 22}\n),
               enabled => $false, keys => [key_of('three')]));
 
 
-# -- before and after the first load -----------------------------------------
+# -- before and after the first load ------------------------------------------
 
 {
     run_ok($box->loader('apply'), {}, 'apply');
@@ -141,7 +141,7 @@ my $first = $box->status;
 }
 
 
-# -- text -------------------------------------------------------------------
+# -- text ---------------------------------------------------------------------
 
 {
     my $run = $box->loader('status');
@@ -245,7 +245,7 @@ my $first = $box->status;
 }
 
 
-# -- an empty store, and a reader ----------------------------------------------
+# -- an empty store, and a reader ---------------------------------------------
 
 {
     my $box = sandbox({}, { store => 'x', workspaces => [] });

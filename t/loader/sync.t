@@ -19,7 +19,7 @@ sub rows {
 }
 
 
-# -- the life of an entity ---------------------------------------------------
+# -- the life of an entity ----------------------------------------------------
 
 {
     my $box = sandbox({ 'users.ndjson' => rows(
@@ -136,7 +136,7 @@ sub rows {
 }
 
 
-# -- selection --------------------------------------------------------------
+# -- selection ----------------------------------------------------------------
 
 sub three {
     my $box = sandbox({ map { ("$_.ndjson" => rows(qq({"id":"1","f":"$_"}))) }
@@ -249,7 +249,7 @@ for my $entity ('Orders', '2') {
 }
 
 
-# -- source files -----------------------------------------------------------
+# -- source files -------------------------------------------------------------
 
 # [name, bytes, { id => body or undef }, rows]
 for my $case (
@@ -395,11 +395,16 @@ for my $case (
     mkdir $odd;
     spew("$odd/u.ndjson", rows('{"id":1}'));
     spew("$odd/v-1.ndjson", rows('{"id":1}'));
-    spew("$odd/profile-loader.json", slurp($box->{config})
-         =~ s/"file" : "[^"]*"/"file" : "$_"/r), run_ok(
-        run($loader, '-c', "$odd/profile-loader.json", 'sync', '--full'),
-        { 'Acme/Users' => { rows => 1 } }, "a folder with an odd name: $_")
-        for 'u.ndjson', 'v-*.ndjson';
+
+    for my $file ('u.ndjson', 'v-*.ndjson') {
+        my $text = slurp($box->{config});
+        $text =~ s/"file" : "[^"]*"/"file" : "$file"/;
+        spew("$odd/profile-loader.json", $text);
+
+        run_ok(run($loader, '-c', "$odd/profile-loader.json", 'sync'),
+               { 'Acme/Users' => { rows => 1 } },
+               "a folder with an odd name: $file");
+    }
 
     # The configuration's own path may be relative too.
     my ($name) = $box->{dir} =~ m{([^/]+)\z};
@@ -415,7 +420,7 @@ for my $case (
 }
 
 
-# -- an entity that fails ----------------------------------------------------
+# -- an entity that fails -----------------------------------------------------
 
 {
     my $box = sandbox({ 'good.ndjson' => rows('{"id":1}'),
@@ -505,7 +510,7 @@ for my $case (
 }
 
 
-# -- what readers see --------------------------------------------------------
+# -- what readers see ---------------------------------------------------------
 
 # The entity list has only what is loaded, in the order of ids, in the bytes
 # that the API sends.
