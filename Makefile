@@ -99,7 +99,7 @@ clean:
 .PHONY: lint
 lint:
 	@misc/deps.sh lint
-	@misc/lint.sh
+	+@misc/lint.sh
 
 ## bench: measure (t/bench/run)
 .PHONY: bench

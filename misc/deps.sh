@@ -102,8 +102,6 @@ if [ -z "$missing" ]; then
     exit 0
 fi
 
-echo "installing packages (nothing else):$missing"
-
 if [ "$(id -u)" = 0 ]; then
     sudo=
 elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }
@@ -117,6 +115,8 @@ and try again.
 END
     exit 1
 fi
+
+echo "installing packages (nothing else):$missing"
 
 # The package nginx starts a web server on port 80 as soon as it is unpacked.
 # Nobody asked for that here, so nginx's own service is not started, as the

@@ -121,6 +121,19 @@ sub ended {
     my @replies = outcome($name, $bytes . $last, [$method || 'GET']);
 
     is(statuses(@replies), $expected, "$name: one reply, and the end");
+
+    return @replies;
+}
+
+
+# The same for a body that nginx reads as far as it can for the module, which
+# answers in JSON as it always does.
+
+sub refused {
+    my @replies = ended(@_);
+
+    is(@replies ? $replies[0]{body} : '', profile_error('invalid_body'),
+       "$_[0]: in JSON");
 }
 
 
@@ -224,13 +237,13 @@ ended('too large for the server', 413,
 
 my $auth = 'Authorization: Bearer key';
 
-ended('a chunk size that is none', 400,
+refused('a chunk size that is none', 400,
       chunked("GET $path", "zz\r\n$hidden", $auth));
-ended('a negative chunk size', 400,
+refused('a negative chunk size', 400,
       chunked("GET $path", "-1\r\n$hidden", $auth));
-ended('a chunk size that overflows', 400,
+refused('a chunk size that overflows', 400,
       chunked("GET $path", "ffffffffffffffffff\r\n$hidden", $auth));
-ended('a chunk that is longer than it says', 400,
+refused('a chunk that is longer than it says', 400,
       chunked("GET $path", "3\r\n$hidden\r\n0\r\n\r\n", $auth));
 ended('length and chunks', 400,
       head("GET $path", $auth, 'Content-Length: 5',

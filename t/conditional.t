@@ -182,6 +182,8 @@ GET /api/v1/entities/1/record?record_id=2
 ["If-Match: $main::Etag",
  "If-Match: *",
  "If-Match: \"x\", $main::Etag",
+ "If-Match: ${main::Etag}x",
+ "If-Match: $main::Etag \"x\"",
  "If-Unmodified-Since: Fri, 01 Jan 2100 00:00:00 GMT",
  "If-Unmodified-Since: yesterday",
  "If-Match: $main::Etag\nIf-Unmodified-Since: Fri, 01 Jan 2100 00:00:00 GMT",

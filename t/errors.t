@@ -151,7 +151,7 @@ If-Match: "x"
 --- response_headers eval
 "$main::Common\n! WWW-Authenticate\n! Allow\n! Retry-After"
 --- response_body chomp
-{"status":412,"code":"precondition_failed","message":"The record is not the one that the request's condition names."}
+{"status":412,"code":"precondition_failed","message":"What is there is not what the request's condition names."}
 
 
 
@@ -179,6 +179,8 @@ GET /api/v1/entities/2/record?record_id=1
 "$main::Common\n! WWW-Authenticate\n! Allow\nRetry-After: 10"
 --- response_body chomp
 {"status":503,"code":"entity_not_ready","message":"The entity has not been loaded yet."}
+--- error_log eval
+qr/\[error\] .*entity 2 of workspace 1 has not been loaded yet/
 
 
 

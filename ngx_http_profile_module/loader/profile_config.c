@@ -697,7 +697,7 @@ profile_config_number(const char *text, uint32_t *id)
         return -1;
     }
 
-    /* a number that is no id names nothing */
+    /* a number that is no id may still be a name */
 
     *id = (n == 0 || n > UINT32_MAX) ? 0 : (uint32_t) n;
 

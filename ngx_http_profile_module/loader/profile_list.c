@@ -58,6 +58,10 @@ profile_list_put(profile_writer_t *writer, const profile_view_t *view,
             && (old.body.len != new.body.len
                 || memcmp(old.body.data, text, new.body.len) != 0)))
     {
+        if (rc == PROFILE_OK && old.changed >= now) {
+            new.changed = old.changed + 1;
+        }
+
         profile_digest(text, new.body.len, hash);
 
         rc = profile_writer_put_list(writer, &new, err);

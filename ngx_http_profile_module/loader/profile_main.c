@@ -8,6 +8,7 @@
 
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -88,6 +89,10 @@ main(int argc, char **argv)
     const profile_command_t  *command;
 
     memset(&options, 0, sizeof(profile_options_t));
+
+    /* a limit of file size is an error like others, not the end */
+
+    (void) signal(SIGXFSZ, SIG_IGN);
 
     /* what the store's files may be is fixed, not a matter of taste */
 

@@ -85,7 +85,7 @@ static int profile_merge_next_new(profile_merge_pass_t *pass,
 static int profile_merge_compare(const profile_merge_pass_t *pass);
 static int profile_merge_keep(profile_merge_pass_t *pass,
     profile_error_t *err);
-static int profile_merge_put(profile_merge_pass_t *pass,
+static int profile_merge_put(profile_merge_pass_t *pass, uint32_t changed,
     profile_error_t *err);
 static int profile_merge_drop(profile_merge_pass_t *pass,
     profile_error_t *err);
@@ -157,7 +157,6 @@ profile_merge_entity(profile_merge_t *merge, const profile_view_t *snapshot,
         /* the old records have other ids: there is nothing to merge with */
 
         base.incarnation = 0;
-        base.records = 0;
     }
 
     if (base.incarnation == 0) {
@@ -315,6 +314,14 @@ profile_merge_pass(profile_merge_pass_t *pass,
     profile_scan_close(pass->left.scan);
     pass->left.scan = NULL;
 
+    if (pass->old->incarnation == 0
+        && pass->old->records > merge->counts.records)
+    {
+        /* other ids, but so many fewer of them */
+
+        merge->counts.deleted = pass->old->records - merge->counts.records;
+    }
+
     if (rc == PROFILE_OK && pass->outcome == PROFILE_MERGE_DONE) {
         merge->refused = merge->refuse(merge->data, &merge->counts,
                                        pass->old->records);
@@ -328,6 +335,7 @@ static int
 profile_merge_step(profile_merge_pass_t *pass, profile_error_t *err)
 {
     int                      rc, order;
+    uint32_t                 changed;
     profile_merge_counts_t  *counts;
 
     counts = &pass->merge->counts;
@@ -347,7 +355,7 @@ profile_merge_step(profile_merge_pass_t *pass, profile_error_t *err)
     if (order > 0) {
         counts->added++;
 
-        rc = profile_merge_put(pass, err);
+        rc = profile_merge_put(pass, pass->merge->now, err);
 
     } else if (pass->left.record.body.len == pass->right.row.body.len
                && memcmp(pass->left.record.body.data,
@@ -362,7 +370,12 @@ profile_merge_step(profile_merge_pass_t *pass, profile_error_t *err)
     } else {
         counts->changed++;
 
-        rc = profile_merge_put(pass, err);
+        /* two changes in one second must not share a Last-Modified */
+
+        changed = pass->left.record.changed + 1;
+
+        rc = profile_merge_put(pass, (changed > pass->merge->now)
+                                     ? changed : pass->merge->now, err);
     }
 
     if (rc == PROFILE_OK && order == 0) {
@@ -446,10 +459,6 @@ profile_merge_next_new(profile_merge_pass_t *pass, profile_error_t *err)
 static int
 profile_merge_compare(const profile_merge_pass_t *pass)
 {
-    int                     rc;
-    size_t                  len;
-    const profile_bytes_t  *old, *new;
-
     if (pass->left.ended) {
         return 1;
     }
@@ -458,17 +467,7 @@ profile_merge_compare(const profile_merge_pass_t *pass)
         return -1;
     }
 
-    old = &pass->left.id;
-    new = &pass->right.row.id;
-
-    len = (old->len < new->len) ? old->len : new->len;
-    rc = memcmp(old->data, new->data, len);
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    return (old->len > new->len) - (old->len < new->len);
+    return profile_bytes_compare(&pass->left.id, &pass->right.row.id);
 }
 
 
@@ -490,7 +489,8 @@ profile_merge_keep(profile_merge_pass_t *pass, profile_error_t *err)
 
 
 static int
-profile_merge_put(profile_merge_pass_t *pass, profile_error_t *err)
+profile_merge_put(profile_merge_pass_t *pass, uint32_t changed,
+    profile_error_t *err)
 {
     int                  rc;
     u_char               hash[PROFILE_DIGEST_SIZE];
@@ -505,7 +505,7 @@ profile_merge_put(profile_merge_pass_t *pass, profile_error_t *err)
 
     record.workspace = merge->workspace;
     record.entity = merge->entity;
-    record.changed = merge->now;
+    record.changed = changed;
     record.hash = hash;
     record.body = row->body;
 

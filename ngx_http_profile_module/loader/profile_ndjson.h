@@ -27,6 +27,8 @@ typedef struct {
 } profile_raw_t;
 
 
+/* Borrows the source, which must live as long. */
+
 profile_ndjson_t *profile_ndjson_create(profile_source_t *source);
 void profile_ndjson_free(profile_ndjson_t *ndjson);
 

@@ -377,25 +377,15 @@ profile_sort_size(const u_char *p)
 }
 
 
-/* The order of LMDB: bytes first, then the shorter one. */
-
 static int
 profile_sort_compare_ids(const u_char *one, const u_char *two)
 {
-    int               rc;
     profile_sorted_t  a, b;
 
     profile_sort_row(one, &a);
     profile_sort_row(two, &b);
 
-    rc = memcmp(a.id.data, b.id.data,
-                (a.id.len < b.id.len) ? a.id.len : b.id.len);
-
-    if (rc != 0) {
-        return rc;
-    }
-
-    return (a.id.len > b.id.len) - (a.id.len < b.id.len);
+    return profile_bytes_compare(&a.id, &b.id);
 }
 
 

@@ -27,7 +27,8 @@ typedef struct {
 
 /*
  * directory takes the temporary file, which has no name and so ends with
- * the process.  memory is the bound, in bytes; one row may exceed it.
+ * the process; the string must live as long as the sort.  memory is the
+ * bound, in bytes; one row may exceed it.
  */
 
 profile_sort_t *profile_sort_create(const char *directory, size_t memory);

@@ -121,24 +121,27 @@ profile_sync_find(const profile_options_t *options,
             return PROFILE_EXIT_CONFIGURATION;
         }
 
-        if (!(*workspace)->enabled) {
-            profile_say("workspace \"%s\" is disabled in %s",
-                        options->workspace, options->config);
+    } else if (options->entity != NULL) {
+
+        if (config->nworkspaces != 1) {
+            profile_say("--entity needs --workspace where there are several");
             return PROFILE_EXIT_CONFIGURATION;
         }
+
+        *workspace = &config->workspaces[0];
+
+    } else {
+        return PROFILE_EXIT_DONE;
+    }
+
+    if (!(*workspace)->enabled) {
+        profile_say("workspace \"%s\" is disabled in %s",
+                    (*workspace)->name, options->config);
+        return PROFILE_EXIT_CONFIGURATION;
     }
 
     if (options->entity == NULL) {
         return PROFILE_EXIT_DONE;
-    }
-
-    if (*workspace == NULL && config->nworkspaces == 1) {
-        *workspace = &config->workspaces[0];
-    }
-
-    if (*workspace == NULL) {
-        profile_say("--entity needs --workspace where there are several");
-        return PROFILE_EXIT_CONFIGURATION;
     }
 
     *entity = profile_config_entity(*workspace, options->entity);

@@ -21,7 +21,7 @@ static ngx_uint_t ngx_http_profile_condition_lists(ngx_str_t *list,
 
 ngx_uint_t
 ngx_http_profile_condition_holds(ngx_http_request_t *r,
-    ngx_http_profile_document_t *document)
+    ngx_http_profile_reply_t *reply)
 {
     time_t            since;
     ngx_table_elt_t  *match;
@@ -32,10 +32,17 @@ ngx_http_profile_condition_holds(ngx_http_request_t *r,
 
     match = r->headers_in.if_match;
 
-    if (match != NULL
-        && !ngx_http_profile_condition_lists(&match->value, &document->etag))
-    {
-        return 0;
+    if (match != NULL) {
+
+        if (!ngx_http_profile_condition_lists(&match->value,
+                                              &reply->etag))
+        {
+            return 0;
+        }
+
+        /* decided: nginx's filter reads lists in a way of its own */
+
+        r->headers_in.if_match = NULL;
     }
 
     if (r->headers_in.if_unmodified_since != NULL) {
@@ -46,12 +53,10 @@ ngx_http_profile_condition_holds(ngx_http_request_t *r,
                                r->headers_in.if_unmodified_since->value.data,
                                r->headers_in.if_unmodified_since->value.len);
 
-        if (match == NULL && since != NGX_ERROR && document->changed > since)
+        if (match == NULL && since != NGX_ERROR && reply->changed > since)
         {
             return 0;
         }
-
-        /* decided: nginx's filter would decide it otherwise */
 
         r->headers_in.if_unmodified_since = NULL;
     }

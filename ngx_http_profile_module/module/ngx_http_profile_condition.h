@@ -16,7 +16,7 @@
 /* Whether If-Match and If-Unmodified-Since let the document be sent. */
 
 ngx_uint_t ngx_http_profile_condition_holds(ngx_http_request_t *r,
-    ngx_http_profile_document_t *document);
+    ngx_http_profile_reply_t *reply);
 
 
 #endif /* _NGX_HTTP_PROFILE_CONDITION_H_INCLUDED_ */

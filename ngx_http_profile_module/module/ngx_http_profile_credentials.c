@@ -84,9 +84,9 @@ ngx_http_profile_credentials(ngx_http_request_t *r,
 
 
 /*
- * The vendor's documents, though not its clients, call the header so.  Two
- * of them are malformed whatever they hold: a proxy and this server might
- * not choose the same one.
+ * The vendor's documents, though not its clients, call the header so.
+ * Where it is needed, two of them are malformed whatever they hold: a proxy
+ * and this server might not choose the same one.
  */
 
 static ngx_int_t

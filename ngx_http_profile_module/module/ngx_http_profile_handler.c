@@ -26,10 +26,10 @@
 #define NGX_HTTP_PROFILE_ETAG_LEN  (PROFILE_HASH_SIZE * 2 + 2)
 
 
-static ngx_int_t ngx_http_profile_authenticate(ngx_http_request_t *r,
-    u_char *digest, ngx_http_profile_result_e *result);
+static ngx_http_profile_result_e ngx_http_profile_authenticate(
+    ngx_http_request_t *r, u_char *digest);
 static ngx_http_profile_result_e ngx_http_profile_find(ngx_http_request_t *r,
-    u_char *digest, ngx_http_profile_document_t *document);
+    u_char *digest, ngx_http_profile_reply_t *reply);
 static ngx_http_profile_result_e ngx_http_profile_find_key(
     ngx_http_profile_store_t *store, const profile_view_t *view,
     u_char *digest, profile_key_t *key);
@@ -46,17 +46,17 @@ static ngx_http_profile_result_e ngx_http_profile_find_record(
     profile_document_t *found);
 static ngx_http_profile_result_e ngx_http_profile_unavailable(
     ngx_http_profile_store_t *store, profile_error_t *err);
-static ngx_int_t ngx_http_profile_copy(ngx_http_request_t *r,
-    profile_document_t *found, ngx_http_profile_document_t *document);
+static ngx_http_profile_result_e ngx_http_profile_copy(ngx_http_request_t *r,
+    profile_document_t *found, ngx_http_profile_reply_t *reply);
 
 
 ngx_int_t
 ngx_http_profile_handler(ngx_http_request_t *r)
 {
-    u_char                        digest[PROFILE_DIGEST_SIZE];
-    ngx_int_t                     rc;
-    ngx_http_profile_result_e     result;
-    ngx_http_profile_document_t   document;
+    u_char                      digest[PROFILE_DIGEST_SIZE];
+    ngx_int_t                   rc;
+    ngx_http_profile_reply_t    reply;
+    ngx_http_profile_result_e   result;
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "profile handler");
@@ -64,6 +64,15 @@ ngx_http_profile_handler(ngx_http_request_t *r)
     /* before any reply: a body left unread would be read as a request */
 
     rc = ngx_http_discard_request_body(r);
+
+    if (rc == NGX_HTTP_BAD_REQUEST) {
+
+        /* where the next request begins is not known */
+
+        r->keepalive = 0;
+
+        return ngx_http_profile_send_error(r, NGX_HTTP_PROFILE_INVALID_BODY);
+    }
 
     if (rc != NGX_OK) {
         return rc;
@@ -74,40 +83,30 @@ ngx_http_profile_handler(ngx_http_request_t *r)
                                          NGX_HTTP_PROFILE_METHOD_NOT_ALLOWED);
     }
 
-    rc = ngx_http_profile_authenticate(r, digest, &result);
-
-    if (rc != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
+    result = ngx_http_profile_authenticate(r, digest);
 
     if (result == NGX_HTTP_PROFILE_FOUND) {
-        document.body.data = NULL;
+        result = ngx_http_profile_find(r, digest, &reply);
+    }
 
-        result = ngx_http_profile_find(r, digest, &document);
+    if (result == NGX_HTTP_PROFILE_FOUND
+        && !ngx_http_profile_condition_holds(r, &reply))
+    {
+        result = NGX_HTTP_PROFILE_PRECONDITION_FAILED;
     }
 
     if (result != NGX_HTTP_PROFILE_FOUND) {
         return ngx_http_profile_send_error(r, result);
     }
 
-    if (document.body.data == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    if (!ngx_http_profile_condition_holds(r, &document)) {
-        return ngx_http_profile_send_error(r,
-                                        NGX_HTTP_PROFILE_PRECONDITION_FAILED);
-    }
-
-    return ngx_http_profile_send_document(r, &document);
+    return ngx_http_profile_send_document(r, &reply);
 }
 
 
 /* The digest of the request's key, which may still be no key of the store. */
 
-static ngx_int_t
-ngx_http_profile_authenticate(ngx_http_request_t *r, u_char *digest,
-    ngx_http_profile_result_e *result)
+static ngx_http_profile_result_e
+ngx_http_profile_authenticate(ngx_http_request_t *r, u_char *digest)
 {
     ngx_int_t                      rc;
     ngx_str_t                      key;
@@ -119,27 +118,27 @@ ngx_http_profile_authenticate(ngx_http_request_t *r, u_char *digest,
 
     rc = ngx_http_profile_credentials(r, plcf->bearer, &key);
 
-    if (rc == NGX_ABORT) {
-        return NGX_ERROR;
+    if (rc == NGX_DECLINED) {
+        return NGX_HTTP_PROFILE_MISSING_CREDENTIALS;
     }
 
-    if (rc != NGX_OK) {
-        *result = (rc == NGX_ERROR) ? NGX_HTTP_PROFILE_INVALID_CREDENTIALS
-                                    : NGX_HTTP_PROFILE_MISSING_CREDENTIALS;
-        return NGX_OK;
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_PROFILE_INVALID_CREDENTIALS;
     }
 
-    *result = NGX_HTTP_PROFILE_FOUND;
+    if (rc != NGX_OK
+        || ngx_http_profile_digest(&pmcf->digest, &key, digest) != NGX_OK)
+    {
+        return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
+    }
 
-    return ngx_http_profile_digest(&pmcf->digest, &key, digest);
+    return NGX_HTTP_PROFILE_FOUND;
 }
 
 
-/* document->body.data stays NULL where memory was lacking for the copy. */
-
 static ngx_http_profile_result_e
 ngx_http_profile_find(ngx_http_request_t *r, u_char *digest,
-    ngx_http_profile_document_t *document)
+    ngx_http_profile_reply_t *reply)
 {
     profile_key_t                 key;
     profile_document_t            found;
@@ -164,7 +163,7 @@ ngx_http_profile_find(ngx_http_request_t *r, u_char *digest,
     }
 
     if (result == NGX_HTTP_PROFILE_FOUND) {
-        (void) ngx_http_profile_copy(r, &found, document);
+        result = ngx_http_profile_copy(r, &found, reply);
     }
 
     ngx_http_profile_store_end(store);
@@ -282,6 +281,12 @@ ngx_http_profile_find_record(ngx_http_request_t *r,
     }
 
     if (entity.incarnation == 0) {
+        (void) profile_error(&err, PROFILE_ABSENT, "entity %u of workspace "
+                             "%u has not been loaded yet; run profile-loader "
+                             "sync, and see what it says", (unsigned) id,
+                             (unsigned) key->workspace);
+        ngx_http_profile_store_report(store, &err);
+
         return NGX_HTTP_PROFILE_ENTITY_NOT_READY;
     }
 
@@ -310,19 +315,19 @@ ngx_http_profile_unavailable(ngx_http_profile_store_t *store,
 }
 
 
-static ngx_int_t
+static ngx_http_profile_result_e
 ngx_http_profile_copy(ngx_http_request_t *r, profile_document_t *found,
-    ngx_http_profile_document_t *document)
+    ngx_http_profile_reply_t *reply)
 {
     u_char  *p;
 
     p = ngx_pnalloc(r->pool, NGX_HTTP_PROFILE_ETAG_LEN + found->body.len);
     if (p == NULL) {
-        return NGX_ERROR;
+        return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
     }
 
-    document->etag.len = NGX_HTTP_PROFILE_ETAG_LEN;
-    document->etag.data = p;
+    reply->etag.len = NGX_HTTP_PROFILE_ETAG_LEN;
+    reply->etag.data = p;
 
     *p++ = '"';
     p = ngx_hex_dump(p, (u_char *) found->hash, PROFILE_HASH_SIZE);
@@ -330,9 +335,9 @@ ngx_http_profile_copy(ngx_http_request_t *r, profile_document_t *found,
 
     ngx_memcpy(p, found->body.data, found->body.len);
 
-    document->body.len = found->body.len;
-    document->body.data = p;
-    document->changed = (time_t) found->changed;
+    reply->body.len = found->body.len;
+    reply->body.data = p;
+    reply->changed = (time_t) found->changed;
 
-    return NGX_OK;
+    return NGX_HTTP_PROFILE_FOUND;
 }

@@ -165,10 +165,7 @@ ngx_http_profile_init_process(ngx_cycle_t *cycle)
 }
 
 
-/*
- * With the pool of the cycle: at the end of a worker, and in a single
- * process when the old cycle's last connection is gone.
- */
+/* With the pool of the cycle, at the end of a worker. */
 
 static void
 ngx_http_profile_cleanup(void *data)
@@ -417,7 +414,8 @@ ngx_http_profile_add_store(ngx_conf_t *cf, ngx_str_t *directory)
      *     store->reader = NULL;
      *     store->event = { 0 };
      *     store->nreported = 0;
-     *     store->started = 0;
+     *     store->forget = 0;
+     *     store->trouble = 0;
      */
 
     store = ngx_pcalloc(cf->pool, sizeof(ngx_http_profile_store_t));

@@ -43,6 +43,7 @@ typedef struct {
 
 typedef enum {
     NGX_HTTP_PROFILE_FOUND = 0,
+    NGX_HTTP_PROFILE_INVALID_BODY,
     NGX_HTTP_PROFILE_MISSING_RECORD_ID,
     NGX_HTTP_PROFILE_INVALID_RECORD_ID,
     NGX_HTTP_PROFILE_INVALID_CREDENTIALS,
@@ -64,7 +65,7 @@ typedef struct {
     ngx_str_t                   body;
     ngx_str_t                   etag;
     time_t                      changed;
-} ngx_http_profile_document_t;
+} ngx_http_profile_reply_t;
 
 
 ngx_int_t ngx_http_profile_handler(ngx_http_request_t *r);

@@ -54,6 +54,9 @@ static ngx_http_profile_error_t  ngx_http_profile_errors[] = {
 
     { 0, ngx_null_string },
 
+    ngx_http_profile_error(400, "invalid_body",
+        "The body of the request is malformed."),
+
     ngx_http_profile_error(400, "missing_record_id",
         "Give the record's primary key in the parameter record_id."),
 
@@ -83,7 +86,7 @@ static ngx_http_profile_error_t  ngx_http_profile_errors[] = {
         "Only GET and HEAD are allowed."),
 
     ngx_http_profile_error(412, "precondition_failed",
-        "The record is not the one that the request's condition names."),
+        "What is there is not what the request's condition names."),
 
     ngx_http_profile_error(503, "store_unavailable",
         "The data cannot be read at present."),
@@ -112,23 +115,23 @@ static ngx_str_t  ngx_http_profile_allow = ngx_string("GET, HEAD");
 
 ngx_int_t
 ngx_http_profile_send_document(ngx_http_request_t *r,
-    ngx_http_profile_document_t *document)
+    ngx_http_profile_reply_t *reply)
 {
     ngx_http_profile_loc_conf_t  *plcf;
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
 
     r->headers_out.status = NGX_HTTP_OK;
-    r->headers_out.last_modified_time = document->changed;
+    r->headers_out.last_modified_time = reply->changed;
 
     r->headers_out.etag = ngx_http_profile_header(r,
                                                   &ngx_http_profile_etag_name,
-                                                  &document->etag);
+                                                  &reply->etag);
     if (r->headers_out.etag == NULL) {
         return NGX_ERROR;
     }
 
-    return ngx_http_profile_send(r, &document->body, &plcf->cache_control);
+    return ngx_http_profile_send(r, &reply->body, &plcf->cache_control);
 }
 
 

@@ -15,7 +15,7 @@
 
 
 ngx_int_t ngx_http_profile_send_document(ngx_http_request_t *r,
-    ngx_http_profile_document_t *document);
+    ngx_http_profile_reply_t *reply);
 
 /* Any result but NGX_HTTP_PROFILE_FOUND. */
 

@@ -33,7 +33,11 @@ ngx_http_profile_route(ngx_str_t *uri, ngx_str_t *prefix, uint32_t *entity)
 {
     u_char  *p, *last, *id;
 
-    if (uri->len < prefix->len) {
+    /* "rewrite ... break" may leave a path of another location */
+
+    if (uri->len < prefix->len
+        || ngx_memcmp(uri->data, prefix->data, prefix->len) != 0)
+    {
         return NGX_HTTP_PROFILE_ROUTE_NONE;
     }
 

@@ -16,17 +16,24 @@
 #include "ngx_http_profile_store.h"
 
 
+/* seconds after which a cause that is still there is worth another line */
+
+#define NGX_HTTP_PROFILE_STORE_FORGET  3600
+
+
 static void ngx_http_profile_store_timer(ngx_event_t *ev);
-static void ngx_http_profile_store_open(ngx_http_profile_store_t *store);
-static void ngx_http_profile_store_refresh(ngx_http_profile_store_t *store);
+static void ngx_http_profile_store_follow(ngx_http_profile_store_t *store);
+static int ngx_http_profile_store_refresh(ngx_http_profile_store_t *store,
+    profile_error_t *err);
+static uint32_t ngx_http_profile_store_cause(profile_error_t *err);
+static void ngx_http_profile_store_log(ngx_http_profile_store_t *store,
+    profile_error_t *err);
 
 
 void
 ngx_http_profile_store_start(ngx_http_profile_store_t *store,
     ngx_cycle_t *cycle)
 {
-    store->started = 1;
-
     store->event.handler = ngx_http_profile_store_timer;
     store->event.data = store;
     store->event.log = cycle->log;
@@ -35,7 +42,7 @@ ngx_http_profile_store_start(ngx_http_profile_store_t *store,
 
     store->event.cancelable = 1;
 
-    ngx_http_profile_store_open(store);
+    ngx_http_profile_store_follow(store);
 
     ngx_add_timer(&store->event, store->interval);
 }
@@ -51,7 +58,6 @@ ngx_http_profile_store_stop(ngx_http_profile_store_t *store)
     profile_reader_close(store->reader);
 
     store->reader = NULL;
-    store->started = 0;
 }
 
 
@@ -60,13 +66,6 @@ ngx_http_profile_store_begin(ngx_http_profile_store_t *store)
 {
     profile_error_t        err;
     const profile_view_t  *view;
-
-    if (!store->started) {
-
-        /* a single process starts no new one for a new configuration */
-
-        ngx_http_profile_store_start(store, (ngx_cycle_t *) ngx_cycle);
-    }
 
     if (store->reader == NULL) {
         return NULL;
@@ -92,12 +91,15 @@ void
 ngx_http_profile_store_report(ngx_http_profile_store_t *store,
     profile_error_t *err)
 {
-    size_t      len;
     uint32_t    crc;
     ngx_uint_t  i, n;
 
-    len = ngx_strlen(err->text);
-    crc = ngx_crc32_short((u_char *) err->text, len);
+    if (ngx_time() >= store->forget) {
+        store->nreported = 0;
+        store->forget = ngx_time() + NGX_HTTP_PROFILE_STORE_FORGET;
+    }
+
+    crc = ngx_http_profile_store_cause(err);
     n = ngx_min(store->nreported, NGX_HTTP_PROFILE_STORE_REPORTS);
 
     for (i = 0; i < n; i++) {
@@ -109,10 +111,7 @@ ngx_http_profile_store_report(ngx_http_profile_store_t *store,
     store->reported[store->nreported % NGX_HTTP_PROFILE_STORE_REPORTS] = crc;
     store->nreported++;
 
-    /* the level that is logged where nothing else is configured */
-
-    ngx_log_error(NGX_LOG_ERR, store->event.log, 0,
-                  "profile store \"%V\": %s", &store->directory, err->text);
+    ngx_http_profile_store_log(store, err);
 }
 
 
@@ -123,68 +122,107 @@ ngx_http_profile_store_timer(ngx_event_t *ev)
 
     store = ev->data;
 
-    if (store->reader == NULL) {
-        ngx_http_profile_store_open(store);
-
-    } else {
-        ngx_http_profile_store_refresh(store);
-    }
+    ngx_http_profile_store_follow(store);
 
     ngx_add_timer(ev, store->interval);
 }
 
 
+/*
+ * Opens the store, or looks for a new generation.  What fails leaves in use
+ * what was in use before, and is logged when it begins and when it ends.
+ */
+
 static void
-ngx_http_profile_store_open(ngx_http_profile_store_t *store)
+ngx_http_profile_store_follow(ngx_http_profile_store_t *store)
 {
-    ngx_uint_t       level;
+    int              rc;
+    uint32_t         cause;
     profile_error_t  err;
 
-    if (profile_reader_open(&store->reader, (char *) store->directory.data,
-                            &err)
-        != PROFILE_OK)
-    {
-        store->reader = NULL;
-        ngx_http_profile_store_report(store, &err);
+    rc = ngx_http_profile_store_refresh(store, &err);
+
+    if (rc != PROFILE_OK) {
+        cause = ngx_http_profile_store_cause(&err);
+
+        if (cause != store->trouble) {
+            store->trouble = cause;
+            ngx_http_profile_store_log(store, &err);
+        }
+
         return;
     }
 
-    /* whoever was told that it failed is told that it no longer does */
+    if (store->trouble != 0) {
+        store->trouble = 0;
 
-    level = (store->nreported != 0) ? NGX_LOG_NOTICE : NGX_LOG_INFO;
-
-    store->nreported = 0;
-
-    ngx_log_error(level, store->event.log, 0,
-                  "profile store \"%V\": generation %uD is open",
-                  &store->directory,
-                  profile_reader_generation(store->reader));
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "profile store \"%V\": generation %uD is available "
+                      "again", &store->directory,
+                      profile_reader_generation(store->reader));
+    }
 }
 
 
-/* What fails here leaves the generation in use that was in use before. */
-
-static void
-ngx_http_profile_store_refresh(ngx_http_profile_store_t *store)
+static int
+ngx_http_profile_store_refresh(ngx_http_profile_store_t *store,
+    profile_error_t *err)
 {
-    uint32_t         generation;
-    profile_error_t  err;
+    int       rc;
+    uint32_t  old, new;
 
-    generation = profile_reader_generation(store->reader);
+    old = 0;
 
-    if (profile_reader_refresh(store->reader, &err) != PROFILE_OK) {
-        ngx_http_profile_store_report(store, &err);
-        return;
+    if (store->reader == NULL) {
+        rc = profile_reader_open(&store->reader,
+                                 (char *) store->directory.data, err);
+    } else {
+        old = profile_reader_generation(store->reader);
+        rc = profile_reader_refresh(store->reader, err);
     }
 
-    if (profile_reader_generation(store->reader) == generation) {
-        return;
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    new = profile_reader_generation(store->reader);
+
+    if (new == old) {
+        return PROFILE_OK;
     }
 
     store->nreported = 0;
 
-    ngx_log_error(NGX_LOG_NOTICE, store->event.log, 0,
-                  "profile store \"%V\": generation %uD is open, "
-                  "generation %uD is closed", &store->directory,
-                  profile_reader_generation(store->reader), generation);
+    if (old == 0) {
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "profile store \"%V\": generation %uD is open",
+                      &store->directory, new);
+    } else {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "profile store \"%V\": generation %uD is open, "
+                      "generation %uD is closed", &store->directory, new,
+                      old);
+    }
+
+    return PROFILE_OK;
+}
+
+
+/* Never 0. */
+
+static uint32_t
+ngx_http_profile_store_cause(profile_error_t *err)
+{
+    return ngx_crc32_short((u_char *) err->text, ngx_strlen(err->text)) | 1;
+}
+
+
+/* At the level that is logged where nothing else is configured. */
+
+static void
+ngx_http_profile_store_log(ngx_http_profile_store_t *store,
+    profile_error_t *err)
+{
+    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                  "profile store \"%V\": %s", &store->directory, err->text);
 }

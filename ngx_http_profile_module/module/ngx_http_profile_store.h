@@ -18,7 +18,7 @@
 #include "profile_reader.h"
 
 
-#define NGX_HTTP_PROFILE_STORE_REPORTS  8
+#define NGX_HTTP_PROFILE_STORE_REPORTS  32
 
 
 /*
@@ -34,7 +34,8 @@ typedef struct {
     ngx_event_t        event;
     ngx_uint_t         nreported;
     uint32_t           reported[NGX_HTTP_PROFILE_STORE_REPORTS];
-    unsigned           started:1;
+    time_t             forget;         /* when what was reported */
+    uint32_t           trouble;        /* to open or to follow; 0: none */
 } ngx_http_profile_store_t;
 
 
@@ -57,7 +58,7 @@ const profile_view_t *ngx_http_profile_store_begin(
     ngx_http_profile_store_t *store);
 void ngx_http_profile_store_end(ngx_http_profile_store_t *store);
 
-/* Logs a failure, each cause once until the store is opened anew. */
+/* Logs why a request failed, each cause once in an hour. */
 
 void ngx_http_profile_store_report(ngx_http_profile_store_t *store,
     profile_error_t *err);

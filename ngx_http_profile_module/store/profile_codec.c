@@ -87,6 +87,22 @@ static void profile_set_bytes(profile_bytes_t *bytes, const u_char *p,
     size_t len);
 
 
+int
+profile_bytes_compare(const profile_bytes_t *one, const profile_bytes_t *two)
+{
+    int  rc;
+
+    rc = memcmp(one->data, two->data,
+                (one->len < two->len) ? one->len : two->len);
+
+    if (rc != 0) {
+        return rc;
+    }
+
+    return (one->len > two->len) - (one->len < two->len);
+}
+
+
 size_t
 profile_encode_meta_key(u_char *p)
 {

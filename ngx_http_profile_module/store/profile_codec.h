@@ -67,6 +67,12 @@ typedef struct {
 } profile_bytes_t;
 
 
+/* The order of LMDB, and so of records: bytes first, then the shorter. */
+
+int profile_bytes_compare(const profile_bytes_t *one,
+    const profile_bytes_t *two);
+
+
 typedef struct {
     uint32_t  version;
     uint32_t  complete;           /* 0 while a generation is being made */

@@ -20,7 +20,6 @@ static int profile_env_check_access(const char *path, int mode,
     profile_error_t *err);
 static int profile_env_start(profile_env_t *env, profile_error_t *err);
 static int profile_env_check_lock(profile_env_t *env, profile_error_t *err);
-static int profile_env_check_size(profile_env_t *env, profile_error_t *err);
 static void profile_env_destroy(profile_env_t *env);
 static void profile_env_shut(profile_env_t *env);
 
@@ -108,37 +107,36 @@ profile_env_close(profile_env_t *env)
 int
 profile_env_begin(profile_env_t *env, profile_error_t *err)
 {
-    int  rc;
+    int          rc;
+    const char  *call;
 
     if (env->env == NULL) {
         return profile_error(err, PROFILE_FAILED,
-                             "%s is shut, since its map could not grow; it "
-                             "is tried again, but raise the limit of address "
-                             "space (ulimit -v) first",
+                             "%s is shut after a failure, which was said "
+                             "before, and is tried again shortly",
                              env->generation.path);
     }
 
+    call = "mdb_txn_renew";
     rc = mdb_txn_renew(env->view.txn);
 
     if (rc == MDB_MAP_RESIZED) {
 
         /* the loader has let the map grow; nothing of it is in use here */
 
+        call = "mdb_env_set_mapsize";
         rc = mdb_env_set_mapsize(env->env, 0);
 
-        if (rc != 0) {
-            profile_env_shut(env);
-
-            return profile_error_lmdb(err, rc, "mdb_env_set_mapsize",
-                                      env->generation.path);
+        if (rc == 0) {
+            call = "mdb_txn_renew";
+            rc = mdb_txn_renew(env->view.txn);
         }
-
-        rc = mdb_txn_renew(env->view.txn);
     }
 
     if (rc != 0) {
-        return profile_error_lmdb(err, rc, "mdb_txn_renew",
-                                  env->generation.path);
+        profile_env_shut(env);
+
+        return profile_error_lmdb(err, rc, call, env->generation.path);
     }
 
     return PROFILE_OK;
@@ -326,7 +324,7 @@ profile_env_start(profile_env_t *env, profile_error_t *err)
         return rc;
     }
 
-    rc = profile_env_check_size(env, err);
+    rc = profile_length_check(env->env, path, err);
     if (rc != PROFILE_OK) {
         return rc;
     }
@@ -371,68 +369,6 @@ profile_env_check_lock(profile_env_t *env, profile_error_t *err)
     }
 
     return PROFILE_OK;
-}
-
-
-/*
- * A page beyond the end of the file is a SIGBUS.  The loader keeps the file
- * as long as its pages; where this look falls between its commit and that,
- * the next one finds it right.
- */
-
-static int
-profile_env_check_size(profile_env_t *env, profile_error_t *err)
-{
-    int          fd, rc;
-    uint64_t     need;
-    unsigned     tries;
-    struct stat  st;
-
-    rc = mdb_env_get_fd(env->env, &fd);
-    if (rc != 0) {
-        return profile_error_lmdb(err, rc, "mdb_env_get_fd",
-                                  env->generation.path);
-    }
-
-    for (tries = 0; /* void */ ; tries++) {
-
-        need = profile_lmdb_used(env->env);
-
-        if (fstat(fd, &st) == -1) {
-            return profile_error_errno(err, errno, "cannot stat %s/"
-                                       PROFILE_DATA_FILE,
-                                       env->generation.path);
-        }
-
-        if ((uint64_t) st.st_size >= need) {
-            return PROFILE_OK;
-        }
-
-        if (tries == 3) {
-            break;
-        }
-
-        (void) usleep(1000);
-    }
-
-    return profile_error(err, PROFILE_DAMAGED,
-                         "%s/" PROFILE_DATA_FILE " has %lld bytes, but its "
-                         "pages take %llu: it was truncated; restore it or "
-                         "load it again", env->generation.path,
-                         (long long) st.st_size, (unsigned long long) need);
-}
-
-
-uint64_t
-profile_lmdb_used(MDB_env *env)
-{
-    MDB_stat     stat;
-    MDB_envinfo  info;
-
-    (void) mdb_env_stat(env, &stat);
-    (void) mdb_env_info(env, &info);
-
-    return ((uint64_t) info.me_last_pgno + 1) * stat.ms_psize;
 }
 
 

@@ -64,9 +64,10 @@ int profile_env_open(profile_env_t **env, const profile_generation_t *gen,
 void profile_env_close(profile_env_t *env);
 
 /*
- * A map that cannot follow the growth of the file leaves LMDB's environment
- * of no use but to be closed.  begin then shuts it, and fails until reopen,
- * which does nothing otherwise, succeeds.
+ * What makes begin fail stays: a map that could not follow the growth of
+ * the file, or a reader slot that was taken away.  begin then shuts the
+ * environment, and fails until reopen, which does nothing otherwise,
+ * succeeds.
  */
 
 int profile_env_begin(profile_env_t *env, profile_error_t *err);
@@ -74,9 +75,18 @@ void profile_env_end(profile_env_t *env);
 int profile_env_reopen(profile_env_t *env, profile_error_t *err);
 
 
-/* The bytes that an open database's pages take, those it has freed too. */
+/*
+ * The length of the data file, see profile_length.c.  used is the bytes
+ * that the pages take, free ones too; before and after go around a commit,
+ * which may add bytes.
+ */
 
-uint64_t profile_lmdb_used(MDB_env *env);
+int profile_length_check(MDB_env *env, const char *path,
+    profile_error_t *err);
+void profile_length_before(MDB_env *env, uint64_t bytes);
+int profile_length_after(MDB_env *env, const char *path,
+    profile_error_t *err);
+uint64_t profile_length_used(MDB_env *env);
 
 
 #endif /* _PROFILE_LMDB_H_INCLUDED_ */

@@ -114,7 +114,7 @@ profile_publish_prepare(const char *directory, const profile_owner_t *owner,
 
     fd = open(made, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
 
-    if (fd == -1 || realpath(made, gen->path) == NULL) {
+    if (fd == -1) {
         return profile_error_errno(err, errno, "cannot open the folder %s",
                                    made);
     }
@@ -122,6 +122,11 @@ profile_publish_prepare(const char *directory, const profile_owner_t *owner,
     rc = profile_publish_own(fd, made, PROFILE_DIR_MODE, owner, err);
 
     (void) close(fd);
+
+    if (rc == PROFILE_OK && realpath(made, gen->path) == NULL) {
+        rc = profile_error_errno(err, errno, "cannot open the folder %s",
+                                 made);
+    }
 
     if (rc != PROFILE_OK) {
         return rc;

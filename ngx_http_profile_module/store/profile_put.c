@@ -282,6 +282,8 @@ profile_writer_purge(profile_writer_t *writer, uint32_t incarnation,
         }
 
         if (rc == 0) {
+            writer->pending += key.mv_size + value.mv_size;
+
             rc = mdb_cursor_del(cursor, 0);
         }
 

@@ -146,7 +146,7 @@ profile_reader_info(profile_reader_t *reader, profile_reader_info_t *info,
     info->sealed = reader->env->generation.sealed;
     info->transaction = env.me_last_txnid;
     info->size = (uint64_t) st.st_size;
-    info->used = profile_lmdb_used(reader->env->env);
+    info->used = profile_length_used(reader->env->env);
     info->readers = env.me_numreaders;
     info->max_readers = env.me_maxreaders;
 

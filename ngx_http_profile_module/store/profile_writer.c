@@ -27,6 +27,11 @@
 #define PROFILE_MAP_RESERVE  (UINT64_C(512) * 1024 * 1024)
 #define PROFILE_MAP_UNIT     (UINT64_C(64) * 1024 * 1024)
 
+/* The file grows by less than so many times what is pending, and a little. */
+
+#define PROFILE_GROWTH       3
+#define PROFILE_GROWTH_UNIT  (UINT64_C(1024) * 1024)
+
 
 static int profile_writer_check_open(profile_writer_t *writer,
     profile_error_t *err);
@@ -38,10 +43,6 @@ static int profile_writer_start(profile_writer_t *writer,
     profile_error_t *err);
 static int profile_writer_create(profile_writer_t *writer,
     profile_error_t *err);
-static int profile_writer_extend(profile_writer_t *writer,
-    profile_error_t *err);
-static int profile_writer_fd(profile_writer_t *writer, int *fd,
-    struct stat *st, profile_error_t *err);
 
 
 int
@@ -130,7 +131,7 @@ profile_writer_reserve(profile_writer_t *writer, uint64_t bytes,
 
     (void) mdb_env_info(writer->env, &info);
 
-    need = profile_lmdb_used(writer->env) + bytes + PROFILE_MAP_RESERVE;
+    need = profile_length_used(writer->env) + bytes + PROFILE_MAP_RESERVE;
 
     if (info.me_mapsize >= need) {
         return PROFILE_OK;
@@ -213,6 +214,9 @@ profile_writer_commit(profile_writer_t *writer, profile_error_t *err)
         return PROFILE_OK;
     }
 
+    profile_length_before(writer->env, PROFILE_GROWTH_UNIT
+                                       + PROFILE_GROWTH * writer->pending);
+
     rc = mdb_txn_commit(writer->view.txn);
 
     /* LMDB has freed it, whatever the outcome */
@@ -224,7 +228,7 @@ profile_writer_commit(profile_writer_t *writer, profile_error_t *err)
                                   writer->generation.path);
     }
 
-    return profile_writer_extend(writer, err);
+    return profile_length_after(writer->env, writer->generation.path, err);
 }
 
 
@@ -401,9 +405,8 @@ profile_writer_check(profile_writer_t *writer, profile_error_t *err)
 static int
 profile_writer_start(profile_writer_t *writer, profile_error_t *err)
 {
-    int                    fd, rc;
+    int                    rc;
     const char            *path;
-    struct stat            st;
     profile_meta_t         meta;
     const profile_view_t  *view;
 
@@ -429,21 +432,9 @@ profile_writer_start(profile_writer_t *writer, profile_error_t *err)
         return profile_error_lmdb(err, rc, "mdb_env_open", path);
     }
 
-    rc = profile_writer_fd(writer, &fd, &st, err);
+    rc = profile_length_check(writer->env, path, err);
     if (rc != PROFILE_OK) {
         return rc;
-    }
-
-    if ((uint64_t) st.st_size < profile_lmdb_used(writer->env)) {
-        return profile_error(err, PROFILE_DAMAGED,
-                             "%s/" PROFILE_DATA_FILE " was truncated: it has "
-                             "%lld bytes, but its pages take %llu; restore "
-                             "it or, to load everything again, remove %s/"
-                             PROFILE_CURRENT_FILE, path,
-                             (long long) st.st_size,
-                             (unsigned long long)
-                                 profile_lmdb_used(writer->env),
-                             writer->directory);
     }
 
     rc = profile_writer_snapshot(writer, &view, err);
@@ -512,55 +503,4 @@ profile_writer_create(profile_writer_t *writer, profile_error_t *err)
 
     return profile_publish(writer->directory, &writer->owner,
                            &writer->generation, err);
-}
-
-
-/*
- * LMDB may leave the file shorter than its pages, where the last of them
- * were freed before they were written.  Readers take that for truncation.
- */
-
-static int
-profile_writer_extend(profile_writer_t *writer, profile_error_t *err)
-{
-    int          fd, rc;
-    uint64_t     used;
-    struct stat  st;
-
-    rc = profile_writer_fd(writer, &fd, &st, err);
-    if (rc != PROFILE_OK) {
-        return rc;
-    }
-
-    used = profile_lmdb_used(writer->env);
-
-    if ((uint64_t) st.st_size < used && ftruncate(fd, (off_t) used) == -1) {
-        return profile_error_errno(err, errno, "cannot extend %s/"
-                                   PROFILE_DATA_FILE,
-                                   writer->generation.path);
-    }
-
-    return PROFILE_OK;
-}
-
-
-static int
-profile_writer_fd(profile_writer_t *writer, int *fd, struct stat *st,
-    profile_error_t *err)
-{
-    int  rc;
-
-    rc = mdb_env_get_fd(writer->env, fd);
-    if (rc != 0) {
-        return profile_error_lmdb(err, rc, "mdb_env_get_fd",
-                                  writer->generation.path);
-    }
-
-    if (fstat(*fd, st) == -1) {
-        return profile_error_errno(err, errno, "cannot stat %s/"
-                                   PROFILE_DATA_FILE,
-                                   writer->generation.path);
-    }
-
-    return PROFILE_OK;
 }

@@ -7,7 +7,11 @@
  *
  * Everything between begin and commit becomes visible at once, or not at
  * all.  A commit of nothing writes nothing, and to put what is there
- * already counts as nothing, except for records, which the caller compares.
+ * already counts as nothing, except for records and lists, which the caller
+ * compares.
+ *
+ * What a put is given may point into the writer's own view: it is copied
+ * before anything there moves.
  *
  * After a failed put, delete or commit the transaction is of no more use:
  * abort it.

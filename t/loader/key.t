@@ -61,15 +61,22 @@ sub decoded {
     my $count = 1000;
     my (%keys, %names, %hashes, @ones, @malformed, @wrong);
 
-    for (1 .. $count) {
-        my $run = run($loader, 'key');
+    # From a shell, which starts them faster than Perl does.
+    my $run = run('sh', '-c', 'i=0; while [ $i -lt $1 ]; do '
+                  . '"$0" key || exit 1; i=$((i + 1)); done', $loader,
+                  $count);
 
-        my ($key, $secret, $name, $hash) = $run->{out}
+    is($run->{status}, 0, "$count keys are made") or diag_run($run);
+
+    my @outputs = $run->{out} =~ /(.*\n.*\n)/g;
+    is(scalar @outputs, $count, 'and printed');
+
+    for my $output (@outputs) {
+        my ($key, $secret, $name, $hash) = $output
             =~ /\A(secret-token:(\S{43}))\n.*"(key-\S{8})".*"([0-9a-f]{64})"/;
 
         if (!defined $hash) {
-            push @malformed, $run;
-            last if @malformed > 3;
+            push @malformed, $output;
             next;
         }
 
@@ -82,8 +89,8 @@ sub decoded {
         $ones[$_] += $bits[$_] for 0 .. $#bits;
     }
 
-    is(scalar @malformed, 0, 'all keys are well formed')
-        or diag_run($malformed[0]);
+    is(scalar @malformed, 0, 'all of them are well formed')
+        or diag($malformed[0]);
     is(scalar keys %keys, $count, "$count keys are distinct");
     is(scalar keys %hashes, $count, "$count hashes are distinct");
     is(scalar @wrong, 0, "$count hashes are those of their keys");

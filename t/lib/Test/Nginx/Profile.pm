@@ -181,6 +181,12 @@ sub _watch_error_log {
 
     } elsif (!@wanted && !_expects_failure($block)) {
         push @never, '[crit]', '[error]';
+
+    } elsif (!@wanted && ($block->error_code // '') =~ /^\s*4\d\d\s*$/) {
+
+        # The client's fault leaves no trace of a fault of the store.
+
+        push @never, qr/\[error\] .*profile store/;
     }
 
     for my $wanted (@wanted) {

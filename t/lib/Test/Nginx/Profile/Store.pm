@@ -37,6 +37,7 @@ our @EXPORT = qw(
 my %Error = (
     missing_record_id => [400,
         "Give the record's primary key in the parameter record_id."],
+    invalid_body => [400, 'The body of the request is malformed.'],
     invalid_record_id => [400, 'The parameter record_id must be given once, '
         . 'be form-encoded, and not be longer than 500 bytes.'],
     invalid_credentials => [400,
@@ -53,8 +54,8 @@ my %Error = (
         'The entity has no record with this primary key.'],
     method_not_allowed => [405,
         'Only GET and HEAD are allowed.'],
-    precondition_failed => [412, 'The record is not the one that '
-        . "the request's condition names."],
+    precondition_failed => [412, 'What is there is not what the '
+                            . 'request\'s condition names.'],
     store_unavailable => [503,
         'The data cannot be read at present.'],
     entity_not_ready => [503,
