@@ -223,7 +223,7 @@ for my $kind (sort keys %value) {
         'of one byte' => sub { substr $_[0], 0, 1 },
         'cut inside its header' => sub { substr $_[0], 0, 7 },
         'cut at the end of its header'
-            => sub { substr $_[0], 0, $kind eq 'key' ? 15 : 31 },
+            => sub { substr $_[0], 0, $kind eq 'key' ? 15 : 35 },
         'of another kind' => sub { "\x7f" . substr $_[0], 1 },
         'with unknown flags'
             => sub { substr($_[0], 0, 1) . "\x80" . substr $_[0], 2 },
@@ -251,9 +251,7 @@ for my $kind (sort keys %value) {
         };
     }
 
-    if ($kind eq 'key' || $kind eq 'entity') {
-        $change{'with bytes after its end'} = sub { "$_[0]x" };
-    }
+    $change{'with bytes after its end'} = sub { "$_[0]x" };
 
     for my $what (sort keys %change) {
         value_case("a $kind $what", $paths, with_tag($tag, sub {

@@ -299,14 +299,16 @@ for my $content ("gen-000009\n", "\n", "gen-\n", "../gen-000001\n", "/etc\n",
 # -- many generations -----------------------------------------------------------
 
 {
-    my $store = profile_store(text('g1'));
+    my $store = profile_store(text('g10'));
     my $nginx = nginx($store, interval => '20ms')->start();
     my $worker = ($nginx->workers())[0];
 
-    is(answer($nginx), 'g1', 'generations: the first');
+    is(answer($nginx), 'g10', 'generations: the first');
     my $files = () = glob "/proc/$worker/fd/*";
 
-    for my $number (2 .. 15) {
+    # Values of one length: a body's length is part of its header.
+
+    for my $number (11 .. 24) {
         profile_rewrite($store, sub {
             my ($key, $value) = @_;
             my $old = 'g' . ($number - 1);
@@ -322,6 +324,73 @@ for my $content ("gen-000009\n", "\n", "gen-\n", "../gen-000001\n", "/etc\n",
        'generations: no file is left open');
     is(scalar(grep { /data\.mdb/ && !/gen-000015/ } $nginx->maps($worker)), 0,
        'generations: none is left mapped');
+
+    $nginx->stop();
+}
+
+
+# -- files that are not the ones that are open ----------------------------------
+
+{
+    my $store = profile_store(text('locked'));
+    my $data = profile_generation($store) . '/data.mdb';
+    my $lock = profile_generation($store) . '/lock.mdb';
+    my $nginx = nginx($store, interval => '20ms')->start();
+
+    is(answer($nginx), 'locked', 'lock file: before');
+
+    # Without its lock file a reader would follow no commit any more.
+
+    unlink $lock or die $!;
+    profile_apply($store, text('locked') =~ s/key=key/key=other/r);
+    becomes($nginx, 'invalid_key', 2, 'lock file: a revoked key is noticed');
+    profile_sync($store, text('again'));
+    becomes($nginx, 'again', 2, 'lock file: and so is new data');
+    $nginx->new_errors();
+
+    # The old inode stays open, and the loader writes to another.
+
+    system('cp', '-p', $data, "$data.copy") == 0 or die;
+    rename "$data.copy", $data or die $!;
+
+    my $told = profile_until(2 * $unloaded, sub {
+        return $nginx->error_log() =~ /\[error\].*was removed or replaced/;
+    });
+    ok($told, 'data file replaced: the log says so');
+    is(answer($nginx), 'again', 'data file replaced: the old one is served');
+
+    $nginx->stop();
+}
+
+
+# -- a fault that comes back is told again -----------------------------------------
+
+{
+    my $store = profile_store(text('steady'));
+    my $nginx = nginx($store, interval => '20ms')->start();
+
+    for my $time (1, 2) {
+        is(answer($nginx), 'steady', "CURRENT, time $time: before");
+        $nginx->new_errors();
+
+        rename "$store/CURRENT", "$store/CURRENT.away" or die $!;
+        my $log = '';
+        profile_until(2 * $unloaded, sub {
+            $log .= $nginx->new_errors();
+            return lines($log, 'error');
+        });
+        is(scalar lines($log, 'error'), 1, "CURRENT, time $time: one line");
+        is(answer($nginx), 'steady', "CURRENT, time $time: still served");
+
+        rename "$store/CURRENT.away", "$store/CURRENT" or die $!;
+        $log = '';
+        profile_until(2 * $unloaded, sub {
+            $log .= $nginx->new_errors();
+            return lines($log, 'notice');
+        });
+        is(scalar lines($log, 'notice'), 1,
+           "CURRENT, time $time: one line when it is over");
+    }
 
     $nginx->stop();
 }

@@ -145,6 +145,10 @@ ngx_http_profile_send_error(ngx_http_request_t *r,
 
     r->headers_out.status = ngx_http_profile_errors[result].status;
 
+    /* "error_page ... =200" may lead here: an error is not made a 304 */
+
+    r->disable_not_modified = 1;
+
     if (ngx_http_profile_error_headers(r, result) != NGX_OK) {
         return NGX_ERROR;
     }

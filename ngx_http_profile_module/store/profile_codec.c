@@ -48,6 +48,7 @@
 #define PROFILE_DOCUMENT_ENTITY      8
 #define PROFILE_DOCUMENT_CHANGED     12
 #define PROFILE_DOCUMENT_HASH        16
+#define PROFILE_DOCUMENT_LENGTH      32
 
 
 /* The layout is a promise to files that exist: it may not move by itself. */
@@ -65,8 +66,10 @@ _Static_assert(PROFILE_ENTITY_REFRESHED + 8 == PROFILE_ENTITY_SIZE,
 _Static_assert(PROFILE_ORPHAN_ENTITY + 4 == PROFILE_ORPHAN_SIZE,
                "an orphan ends after its last field");
 _Static_assert(PROFILE_DOCUMENT_HASH + PROFILE_HASH_SIZE
-               == PROFILE_DOCUMENT_SIZE,
-               "a body follows its hash");
+               == PROFILE_DOCUMENT_LENGTH,
+               "the length follows the hash");
+_Static_assert(PROFILE_DOCUMENT_LENGTH + 4 == PROFILE_DOCUMENT_SIZE,
+               "a body follows its length");
 _Static_assert(PROFILE_KEY_MAX <= 511,
                "LMDB's default limit of a key");
 _Static_assert(PROFILE_NAME_MAX <= UINT16_MAX,
@@ -469,6 +472,8 @@ profile_encode_document(u_char *p, int tag,
     (void) profile_put32(p + PROFILE_DOCUMENT_ENTITY, document->entity);
     (void) profile_put32(p + PROFILE_DOCUMENT_CHANGED, document->changed);
     memcpy(p + PROFILE_DOCUMENT_HASH, document->hash, PROFILE_HASH_SIZE);
+    (void) profile_put32(p + PROFILE_DOCUMENT_LENGTH,
+                         (uint32_t) document->body.len);
     profile_put_bytes(p + PROFILE_DOCUMENT_SIZE, &document->body);
 }
 
@@ -481,6 +486,18 @@ profile_decode_document(const u_char *p, size_t len, int tag,
         || profile_get16(p + PROFILE_DOCUMENT_OFFSET)
            != PROFILE_DOCUMENT_SIZE
         || len == PROFILE_DOCUMENT_SIZE)
+    {
+        return PROFILE_DAMAGED;
+    }
+
+    /*
+     * LMDB keeps a length, too, but has no checksums: with one bit of it
+     * flipped, what follows the body, perhaps another workspace's, would
+     * go out with it.
+     */
+
+    if (profile_get32(p + PROFILE_DOCUMENT_LENGTH)
+        != len - PROFILE_DOCUMENT_SIZE)
     {
         return PROFILE_DAMAGED;
     }

@@ -56,7 +56,7 @@ typedef enum {
 #define PROFILE_WORKSPACE_SIZE      8        /* then the name */
 #define PROFILE_ENTITY_SIZE         56       /* then name and primary key */
 #define PROFILE_ORPHAN_SIZE         12
-#define PROFILE_DOCUMENT_SIZE       32       /* then the body */
+#define PROFILE_DOCUMENT_SIZE       36       /* then the body */
 
 
 /* Bytes that belong to somebody else, not terminated. */

@@ -151,6 +151,53 @@ profile_env_end(profile_env_t *env)
 
 
 int
+profile_env_verify(profile_env_t *env, profile_error_t *err)
+{
+    int          rc;
+    char         path[PATH_MAX];
+    struct stat  st;
+
+    if (env->env == NULL) {
+        return PROFILE_OK;
+    }
+
+    rc = profile_path(path, sizeof(path), env->generation.path,
+                      PROFILE_LOCK_FILE, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (!env->generation.sealed
+        && (stat(path, &st) == -1
+            || st.st_dev != env->lock_dev
+            || st.st_ino != env->lock_ino))
+    {
+        profile_env_shut(env);
+        return PROFILE_OK;
+    }
+
+    rc = profile_path(path, sizeof(path), env->generation.path,
+                      PROFILE_DATA_FILE, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (stat(path, &st) == 0
+        && st.st_dev == env->dev
+        && st.st_ino == env->ino)
+    {
+        return PROFILE_OK;
+    }
+
+    return profile_error(err, PROFILE_DAMAGED,
+                         "%s was removed or replaced while it was open; the "
+                         "old one stays in use, and what the loader writes "
+                         "is not seen; to replace data, publish a generation",
+                         path);
+}
+
+
+int
 profile_env_reopen(profile_env_t *env, profile_error_t *err)
 {
     int  rc;
@@ -206,9 +253,9 @@ profile_env_check_files(profile_env_t *env, profile_error_t *err)
         return profile_error(err, PROFILE_FOREIGN, "%s is not a file", path);
     }
 
-    /* fewer bytes than LMDB reads at once make it fail with EBADF */
+    /* what is shorter than the two meta pages makes LMDB say odd things */
 
-    if (st.st_size < 4096) {
+    if (st.st_size < PROFILE_DATA_MIN) {
         return profile_error(err, PROFILE_DAMAGED,
                              "%s has only %lld bytes: it was truncated or "
                              "is still being made; restore it, or let "
@@ -229,7 +276,19 @@ profile_env_check_files(profile_env_t *env, profile_error_t *err)
         return rc;
     }
 
-    return profile_env_check_access(path, R_OK|W_OK, err);
+    rc = profile_env_check_access(path, R_OK|W_OK, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (stat(path, &st) == -1) {
+        return profile_error_errno(err, errno, "cannot stat %s", path);
+    }
+
+    env->lock_dev = st.st_dev;
+    env->lock_ino = st.st_ino;
+
+    return PROFILE_OK;
 }
 
 

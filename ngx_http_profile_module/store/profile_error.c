@@ -100,6 +100,14 @@ profile_error_lmdb(profile_error_t *err, int rc, const char *call,
                              "idle readers, or have profile-loader clear "
                              "dead ones", path, call);
 
+    case EIO:
+
+        /* LMDB's word for a write that was cut short, too */
+
+        return profile_error(err, PROFILE_NO_SPACE,
+                             "%s: %s() failed: the disk is full or failing",
+                             path, call);
+
     case EAGAIN:
         return profile_error(err, PROFILE_FAILED,
                              "%s: %s() failed: a reader with this process id "

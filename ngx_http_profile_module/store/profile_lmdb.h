@@ -45,8 +45,10 @@ typedef struct profile_env_s  profile_env_t;
 struct profile_env_s {
     MDB_env               *env;        /* NULL: shut, see begin */
     profile_view_t         view;       /* reset, but between begin and end */
-    dev_t                  dev;
+    dev_t                  dev;        /* of the data file */
     ino_t                  ino;
+    dev_t                  lock_dev;
+    ino_t                  lock_ino;
     unsigned               references;
     profile_env_t         *next;
     profile_generation_t   generation;
@@ -72,6 +74,15 @@ void profile_env_close(profile_env_t *env);
 
 int profile_env_begin(profile_env_t *env, profile_error_t *err);
 void profile_env_end(profile_env_t *env);
+
+/*
+ * Whether the files are still those that are open.  With another lock file
+ * the loader would no longer know of this reader, nor this reader of
+ * commits: the environment is shut.  With another data file, as by mv, it
+ * goes on with the old one, which is an error all the same.
+ */
+
+int profile_env_verify(profile_env_t *env, profile_error_t *err);
 int profile_env_reopen(profile_env_t *env, profile_error_t *err);
 
 

@@ -84,7 +84,10 @@ profile_reader_refresh(profile_reader_t *reader, profile_error_t *err)
     gen.current = reader->current;
 
     if (!profile_dir_changed(reader->directory, &gen)) {
-        return profile_env_reopen(reader->env, err);
+
+        rc = profile_env_verify(reader->env, err);
+
+        return (rc == PROFILE_OK) ? profile_env_reopen(reader->env, err) : rc;
     }
 
     rc = profile_dir_current(reader->directory, &gen, err);

@@ -66,6 +66,10 @@ typedef struct {
 
 #define PROFILE_MAX_READERS    1024
 
+/* LMDB begins with two meta pages, of 4096 bytes at least */
+
+#define PROFILE_DATA_MIN       8192
+
 #define PROFILE_DATA_FILE      "data.mdb"
 #define PROFILE_LOCK_FILE      "lock.mdb"
 

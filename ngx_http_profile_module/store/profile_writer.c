@@ -385,7 +385,7 @@ profile_writer_check(profile_writer_t *writer, profile_error_t *err)
         return (rc == PROFILE_ABSENT) ? PROFILE_DAMAGED : rc;
     }
 
-    if (!S_ISREG(st.st_mode) || st.st_size < 4096) {
+    if (!S_ISREG(st.st_mode) || st.st_size < PROFILE_DATA_MIN) {
         return profile_error(err, PROFILE_DAMAGED,
                              "%s is not a database or was truncated; restore "
                              "it or, to load everything again, remove %s/"

@@ -57,6 +57,9 @@ my $Tmp;
 my $Count = 0;
 my %Running;
 
+# A test that is interrupted cleans up as well.
+$SIG{$_} ||= sub { exit 1 } for qw(INT TERM HUP);
+
 END {
     if ($$ == $Owner) {
         local $?;
@@ -118,7 +121,7 @@ sub _child {
     open STDOUT, '>', $out or die "$out: $!\n";
     open STDERR, '>', $err or die "$err: $!\n";
 
-    $SIG{$_} = 'DEFAULT' for qw(ALRM INT TERM PIPE);
+    $SIG{$_} = 'DEFAULT' for qw(ALRM HUP INT TERM PIPE);
 
     chdir $option->{dir} or die "chdir: $!\n" if $option->{dir};
 

@@ -61,7 +61,7 @@ static const error_case_t  error_lmdb_cases[] = {
     { ENOSPC, PROFILE_NO_SPACE, "No space" },
     { EDQUOT, PROFILE_NO_SPACE, "quota" },
     { EFBIG, PROFILE_NO_SPACE, "too large" },
-    { EIO, PROFILE_FAILED, "Input/output" },
+    { EIO, PROFILE_NO_SPACE, "the disk is full or failing" },
     { ENOMEM, PROFILE_FAILED, "memory" },
     { EBADF, PROFILE_FAILED, "descriptor" },
     { EINVAL, PROFILE_FAILED, "Invalid argument" }

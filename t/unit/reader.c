@@ -175,7 +175,7 @@ reader_refused(void)
     reader_refuse(store, PROFILE_DAMAGED, "4095 bytes");
 
     scratch_write(path, data, 4096);
-    reader_refuse(store, PROFILE_FOREIGN, "4096 bytes");
+    reader_refuse(store, PROFILE_DAMAGED, "4096 bytes");
 
     scratch_write(path, data, 8192);
     reader_refuse(store, PROFILE_DAMAGED, "8192 bytes");
@@ -645,7 +645,8 @@ reader_scan(void)
         (void) snprintf(want, sizeof(want), "%03d", i % 10);
         len = profile_encode_record_key(key, 4 + (uint32_t) i / 10,
                                         (u_char *) want, 3);
-        store_raw_put(txn, dbi, key, len, value, 34);
+        store_raw_put(txn, dbi, key, len, value,
+                      profile_document_size(&record));
     }
 
     /* one in the last of them that is not theirs */
@@ -653,7 +654,7 @@ reader_scan(void)
     record = store_document(9, 2, "{}");
     profile_encode_document(value, PROFILE_TAG_RECORD, &record);
     len = profile_encode_record_key(key, 6, (u_char *) "005", 3);
-    store_raw_put(txn, dbi, key, len, value, 34);
+    store_raw_put(txn, dbi, key, len, value, profile_document_size(&record));
     store_raw_commit(txn);
 
     must(profile_reader_open(&reader, scratch("scan"), &err), &err);

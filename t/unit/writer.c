@@ -187,7 +187,7 @@ writer_refused(void)
     writer_refuse(store, PROFILE_DAMAGED, "4095 bytes");
 
     scratch_write(path, data, 4096);
-    writer_refuse(store, PROFILE_FOREIGN, "4096 bytes");
+    writer_refuse(store, PROFILE_DAMAGED, "4096 bytes");
 
     scratch_write(path, data, 8192);
     writer_refuse(store, PROFILE_DAMAGED, "8192 bytes");
