@@ -492,3 +492,25 @@ profile_error('missing_credentials')
 GET /api/v1/entities
 --- error_code: 404
 --- response_body_like: <html>
+
+
+
+=== TEST 28: an error that error_page calls a 200 is still no 304 or 412
+--- config
+    location /old/ {
+        error_page 403 =200 /api/v1/entities;
+        return 403;
+    }
+    location /api/v1/ {
+        profile_store $TEST_NGINX_PROFILE_STORE;
+        profile_api;
+    }
+--- request eval
+["GET /old/", "GET /old/"]
+--- more_headers eval
+["Authorization: Bearer nope\nIf-None-Match: *",
+ "Authorization: Bearer nope\nIf-Match: \"x\""]
+--- error_code eval
+[200, 200]
+--- response_body eval
+[profile_error('invalid_key'), profile_error('invalid_key')]

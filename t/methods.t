@@ -69,6 +69,8 @@ POST /api/v1/entities
 --- error_code: 405
 --- response_headers
 ! Retry-After
+--- error_log
+there is no store yet
 
 
 

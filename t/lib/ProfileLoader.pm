@@ -24,6 +24,7 @@ use Test::More ();
 use Time::HiRes ();
 
 our @EXPORT = qw(
+    body_of
     diag_run
     entity
     fails_ok
@@ -643,9 +644,20 @@ sub mdb_pairs {
 }
 
 
-# The records in pairs as { incarnation => { id => body } }. docs/store-format
-# says how keys and values look: tag 0x20, four bytes of incarnation, the id;
-# and 32 bytes before the body.
+# The body in the value of a record or of an entity list; docs/store-format
+# says where it begins.
+
+sub body_of {
+    my ($value) = @_;
+
+    my $offset = unpack 'x2 n', $value;
+
+    return $offset <= length $value ? substr $value, $offset : undef;
+}
+
+
+# The records in pairs as { incarnation => { id => body } }. A key is the tag
+# 0x20, four bytes of incarnation and the id.
 
 sub records_of {
     my (@pairs) = @_;
@@ -656,7 +668,7 @@ sub records_of {
         my ($tag, $incarnation, $id) = unpack 'C N a*', $pair->[0];
 
         next if $tag != 0x20;
-        $records{$incarnation}{$id} = substr $pair->[1], 32;
+        $records{$incarnation}{$id} = body_of($pair->[1]);
     }
 
     return \%records;

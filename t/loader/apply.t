@@ -54,7 +54,7 @@ sub list_of {
                  mdb_pairs($box->generation);
 
     return if !$pair;
-    return substr $pair->[1], 32;
+    return body_of($pair->[1]);
 }
 
 

@@ -42,7 +42,7 @@ sub same_records {
         if (!defined $row) {
             $unknown++;
 
-        } elsif (substr($_[1], 32) ne qq({"data":$row})) {
+        } elsif (body_of($_[1]) ne qq({"data":$row})) {
             $wrong++;
         }
     });
