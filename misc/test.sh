@@ -132,8 +132,10 @@ hup)
     ;;
 asan)
     export TEST_NGINX_TIMEOUT="${TEST_NGINX_TIMEOUT:-10}"
+    export PROFILE_TEST_SLOW="${PROFILE_TEST_SLOW:-4}"
     ;;
 valgrind)
+    export PROFILE_TEST_SLOW="${PROFILE_TEST_SLOW:-4}"
     # The wrapper is a shell script: valgrind is to see nginx itself.
     options="--leak-check=full --show-leak-kinds=definite"
     options="$options --errors-for-leak-kinds=definite --num-callers=30"

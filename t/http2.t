@@ -105,10 +105,9 @@ profile_error('invalid_credentials')
 
 
 
-=== TEST 7: another method, with a body
+=== TEST 7: another method
 --- request
 POST /api/v1/entities
-{"query":"everything"}
 --- error_code: 405
 --- response_headers
 Allow: GET, HEAD
@@ -117,13 +116,12 @@ profile_error('method_not_allowed')
 
 
 
-=== TEST 8: GET with a body
+=== TEST 8: a method of which only the name is known
 --- request
-GET /api/v1/entities/1/record?record_id=1
-a body that nobody asked for
---- curl_options: -XGET
---- response_body chomp
-{"data":{"id":"1","name":"first"}}
+DELETE /api/v1/entities/1/record?record_id=1
+--- error_code: 405
+--- response_body eval
+profile_error('method_not_allowed')
 
 
 

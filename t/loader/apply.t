@@ -324,7 +324,8 @@ for my $way ('disabled', 'removed') {
            'disabled from the beginning');
     is(visible($box, 'users-old'), 0, 'nothing is loaded');
 
-    $box->loader('sync', '--workspace', 'Acme');
+    fails_ok($box->loader('sync', '--workspace', 'Acme'), 2,
+             qr/"Acme" is disabled/, 'to sync it alone is an error');
     is(visible($box, 'users-old'), 0, 'nor with --workspace');
 }
 
