@@ -43,6 +43,11 @@
 #define PROFILE_ORPHAN_WORKSPACE     4
 #define PROFILE_ORPHAN_ENTITY        8
 
+#define PROFILE_CURSOR_COLUMN_LEN    2
+#define PROFILE_CURSOR_WORKSPACE     4
+#define PROFILE_CURSOR_ENTITY        8
+#define PROFILE_CURSOR_VALUE_LEN     12
+
 #define PROFILE_DOCUMENT_OFFSET      2
 #define PROFILE_DOCUMENT_WORKSPACE   4
 #define PROFILE_DOCUMENT_ENTITY      8
@@ -65,6 +70,8 @@ _Static_assert(PROFILE_ENTITY_REFRESHED + 8 == PROFILE_ENTITY_SIZE,
                "an entity's names follow its last field");
 _Static_assert(PROFILE_ORPHAN_ENTITY + 4 == PROFILE_ORPHAN_SIZE,
                "an orphan ends after its last field");
+_Static_assert(PROFILE_CURSOR_VALUE_LEN + 4 == PROFILE_CURSOR_SIZE,
+               "a cursor's column follows its last field");
 _Static_assert(PROFILE_DOCUMENT_HASH + PROFILE_HASH_SIZE
                == PROFILE_DOCUMENT_LENGTH,
                "the length follows the hash");
@@ -74,6 +81,8 @@ _Static_assert(PROFILE_KEY_MAX <= 511,
                "LMDB's default limit of a key");
 _Static_assert(PROFILE_NAME_MAX <= UINT16_MAX,
                "the length of a name takes two bytes");
+_Static_assert(PROFILE_CURSOR_MAX <= UINT16_MAX,
+               "the length of a cursor takes two bytes");
 
 
 static u_char *profile_put16(u_char *p, uint16_t n);
@@ -167,6 +176,17 @@ profile_encode_orphan_key(u_char *p, uint32_t incarnation)
 
 
 size_t
+profile_encode_cursor_key(u_char *p, uint32_t workspace, uint32_t entity)
+{
+    *p++ = PROFILE_TAG_CURSOR;
+    p = profile_put32(p, workspace);
+    (void) profile_put32(p, entity);
+
+    return PROFILE_CURSOR_KEY_SIZE;
+}
+
+
+size_t
 profile_encode_record_prefix(u_char *p, uint32_t incarnation)
 {
     *p++ = PROFILE_TAG_RECORD;
@@ -250,6 +270,13 @@ size_t
 profile_entity_size(const profile_entity_t *entity)
 {
     return PROFILE_ENTITY_SIZE + entity->name.len + entity->primary_key.len;
+}
+
+
+size_t
+profile_cursor_size(const profile_cursor_t *cursor)
+{
+    return PROFILE_CURSOR_SIZE + cursor->column.len + cursor->value.len;
 }
 
 
@@ -459,6 +486,50 @@ profile_decode_orphan(const u_char *p, size_t len, profile_orphan_t *orphan)
     return PROFILE_OK;
 }
 
+
+void
+profile_encode_cursor(u_char *p, const profile_cursor_t *cursor)
+{
+    profile_put_head(p, PROFILE_TAG_CURSOR, PROFILE_CURSOR_SIZE);
+
+    (void) profile_put16(p + PROFILE_CURSOR_COLUMN_LEN,
+                         (uint16_t) cursor->column.len);
+    (void) profile_put32(p + PROFILE_CURSOR_WORKSPACE, cursor->workspace);
+    (void) profile_put32(p + PROFILE_CURSOR_ENTITY, cursor->entity);
+    (void) profile_put16(p + PROFILE_CURSOR_VALUE_LEN,
+                         (uint16_t) cursor->value.len);
+
+    p += PROFILE_CURSOR_SIZE;
+    profile_put_bytes(p, &cursor->column);
+    profile_put_bytes(p + cursor->column.len, &cursor->value);
+}
+
+
+int
+profile_decode_cursor(const u_char *p, size_t len, profile_cursor_t *cursor)
+{
+    size_t  column, value;
+
+    if (!profile_has_head(p, len, PROFILE_TAG_CURSOR, PROFILE_CURSOR_SIZE)) {
+        return PROFILE_DAMAGED;
+    }
+
+    column = profile_get16(p + PROFILE_CURSOR_COLUMN_LEN);
+    value = profile_get16(p + PROFILE_CURSOR_VALUE_LEN);
+
+    if (len != PROFILE_CURSOR_SIZE + column + value) {
+        return PROFILE_DAMAGED;
+    }
+
+    cursor->workspace = profile_get32(p + PROFILE_CURSOR_WORKSPACE);
+    cursor->entity = profile_get32(p + PROFILE_CURSOR_ENTITY);
+
+    p += PROFILE_CURSOR_SIZE;
+    profile_set_bytes(&cursor->column, p, column);
+    profile_set_bytes(&cursor->value, p + column, value);
+
+    return PROFILE_OK;
+}
 
 void
 profile_encode_document(u_char *p, int tag,

@@ -28,8 +28,9 @@ typedef enum {
     PROFILE_TAG_LIST = 0x04,
     PROFILE_TAG_ENTITY = 0x05,
     PROFILE_TAG_ORPHAN = 0x06,
+    PROFILE_TAG_CURSOR = 0x07,
 
-    /* 0x07 to 0x0f: per-key columns; 0x10 to 0x1f: secondary keys */
+    /* 0x08 to 0x0f: per-key columns; 0x10 to 0x1f: secondary keys */
 
     /* the last, so that a new incarnation is appended to the whole tree */
     PROFILE_TAG_RECORD = 0x20
@@ -46,6 +47,7 @@ typedef enum {
 #define PROFILE_LIST_KEY_SIZE       (1 + 4)
 #define PROFILE_ENTITY_KEY_SIZE     (1 + 4 + 4)
 #define PROFILE_ORPHAN_KEY_SIZE     (1 + 4)
+#define PROFILE_CURSOR_KEY_SIZE     (1 + 4 + 4)
 #define PROFILE_RECORD_PREFIX_SIZE  (1 + 4)
 
 #define PROFILE_KEY_MAX             (PROFILE_RECORD_PREFIX_SIZE               \
@@ -56,6 +58,7 @@ typedef enum {
 #define PROFILE_WORKSPACE_SIZE      8        /* then the name */
 #define PROFILE_ENTITY_SIZE         56       /* then name and primary key */
 #define PROFILE_ORPHAN_SIZE         12
+#define PROFILE_CURSOR_SIZE         16       /* then column and value */
 #define PROFILE_DOCUMENT_SIZE       36       /* then the body */
 
 
@@ -119,6 +122,16 @@ typedef struct {
 } profile_orphan_t;
 
 
+/* How far an entity's incremental refreshes have come. */
+
+typedef struct {
+    uint32_t         workspace;
+    uint32_t         entity;
+    profile_bytes_t  column;      /* what the value is of */
+    profile_bytes_t  value;
+} profile_cursor_t;
+
+
 /*
  * What the wire needs: a record or, with entity 0, a workspace's entity
  * list.  The hash covers the body and nothing else.
@@ -145,6 +158,8 @@ size_t profile_encode_list_key(u_char *p, uint32_t workspace);
 size_t profile_encode_entity_key(u_char *p, uint32_t workspace,
     uint32_t entity);
 size_t profile_encode_orphan_key(u_char *p, uint32_t incarnation);
+size_t profile_encode_cursor_key(u_char *p, uint32_t workspace,
+    uint32_t entity);
 size_t profile_encode_record_prefix(u_char *p, uint32_t incarnation);
 size_t profile_encode_record_key(u_char *p, uint32_t incarnation,
     const u_char *id, size_t len);
@@ -167,6 +182,7 @@ int profile_decode_record_key(const u_char *p, size_t len,
 size_t profile_key_size(const profile_key_t *key);
 size_t profile_workspace_size(const profile_workspace_t *workspace);
 size_t profile_entity_size(const profile_entity_t *entity);
+size_t profile_cursor_size(const profile_cursor_t *cursor);
 size_t profile_document_size(const profile_document_t *document);
 
 void profile_encode_meta(u_char *p, const profile_meta_t *meta);
@@ -175,6 +191,7 @@ void profile_encode_workspace(u_char *p,
     const profile_workspace_t *workspace);
 void profile_encode_entity(u_char *p, const profile_entity_t *entity);
 void profile_encode_orphan(u_char *p, const profile_orphan_t *orphan);
+void profile_encode_cursor(u_char *p, const profile_cursor_t *cursor);
 void profile_encode_document(u_char *p, int tag,
     const profile_document_t *document);
 
@@ -186,6 +203,8 @@ int profile_decode_entity(const u_char *p, size_t len,
     profile_entity_t *entity);
 int profile_decode_orphan(const u_char *p, size_t len,
     profile_orphan_t *orphan);
+int profile_decode_cursor(const u_char *p, size_t len,
+    profile_cursor_t *cursor);
 int profile_decode_document(const u_char *p, size_t len, int tag,
     profile_document_t *document);
 

@@ -22,6 +22,9 @@
 
 #define PROFILE_SMALL_MAX      (PROFILE_ENTITY_SIZE + 2 * PROFILE_NAME_MAX)
 
+_Static_assert(PROFILE_CURSOR_MAX <= PROFILE_NAME_MAX,
+               "a cursor fits where an entity does");
+
 
 static int profile_put_small(profile_writer_t *writer, u_char *buf,
     size_t len, const u_char *data, size_t size, profile_error_t *err);
@@ -162,6 +165,7 @@ int
 profile_writer_delete_entity(profile_writer_t *writer, uint32_t workspace,
     uint32_t id, profile_error_t *err)
 {
+    int              rc;
     char             name[PROFILE_REFRESHED_SIZE], path[PATH_MAX];
     u_char           buf[PROFILE_KEY_MAX];
     profile_error_t  ignored;
@@ -178,8 +182,53 @@ profile_writer_delete_entity(profile_writer_t *writer, uint32_t workspace,
         (void) unlink(path);
     }
 
+    rc = profile_writer_delete_cursor(writer, workspace, id, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
     return profile_put_delete(writer, buf,
                               profile_encode_entity_key(buf, workspace, id),
+                              err);
+}
+
+
+int
+profile_writer_put_cursor(profile_writer_t *writer,
+    const profile_cursor_t *cursor, profile_error_t *err)
+{
+    int     rc;
+    size_t  len;
+    u_char  buf[PROFILE_KEY_MAX], value[PROFILE_SMALL_MAX];
+
+    rc = profile_put_check_name(&cursor->column, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_put_check_name(&cursor->value, err);
+    }
+
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    profile_encode_cursor(value, cursor);
+
+    len = profile_encode_cursor_key(buf, cursor->workspace, cursor->entity);
+
+    return profile_put_small(writer, buf, len, value,
+                             profile_cursor_size(cursor), err);
+}
+
+
+int
+profile_writer_delete_cursor(profile_writer_t *writer, uint32_t workspace,
+    uint32_t entity, profile_error_t *err)
+{
+    u_char  buf[PROFILE_KEY_MAX];
+
+    return profile_put_delete(writer, buf,
+                              profile_encode_cursor_key(buf, workspace,
+                                                        entity),
                               err);
 }
 

@@ -54,6 +54,7 @@ typedef struct {
 #define PROFILE_HASH_SIZE      16       /* of a body, the source of its ETag */
 #define PROFILE_RECORD_ID_MAX  500      /* bytes */
 #define PROFILE_NAME_MAX       1000     /* bytes, of anything with a name */
+#define PROFILE_CURSOR_MAX     1000     /* bytes, of a cursor's value */
 
 /* LMDB keeps the size of a value in 32 bits; leave room for the header */
 #define PROFILE_BODY_MAX       (UINT32_MAX - 4096)

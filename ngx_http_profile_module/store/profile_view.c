@@ -194,6 +194,33 @@ profile_view_entity(const profile_view_t *view, uint32_t workspace,
 
 
 int
+profile_view_cursor(const profile_view_t *view, uint32_t workspace,
+    uint32_t entity, profile_cursor_t *cursor, profile_error_t *err)
+{
+    int      rc;
+    u_char   buf[PROFILE_KEY_MAX];
+    MDB_val  value;
+
+    rc = profile_view_get(view, buf,
+                          profile_encode_cursor_key(buf, workspace, entity),
+                          &value, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (profile_decode_cursor(value.mv_data, value.mv_size, cursor)
+        != PROFILE_OK
+        || cursor->workspace != workspace
+        || cursor->entity != entity)
+    {
+        return profile_view_damaged(view->path, "a cursor", err);
+    }
+
+    return PROFILE_OK;
+}
+
+
+int
 profile_view_record(const profile_view_t *view,
     const profile_entity_t *entity, const u_char *id, size_t len,
     profile_document_t *record, profile_error_t *err)

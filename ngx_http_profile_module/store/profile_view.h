@@ -32,6 +32,8 @@ int profile_view_list(const profile_view_t *view, uint32_t workspace,
     profile_document_t *list, profile_error_t *err);
 int profile_view_entity(const profile_view_t *view, uint32_t workspace,
     uint32_t id, profile_entity_t *entity, profile_error_t *err);
+int profile_view_cursor(const profile_view_t *view, uint32_t workspace,
+    uint32_t entity, profile_cursor_t *cursor, profile_error_t *err);
 int profile_view_record(const profile_view_t *view,
     const profile_entity_t *entity, const u_char *id, size_t len,
     profile_document_t *record, profile_error_t *err);

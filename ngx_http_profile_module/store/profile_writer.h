@@ -78,7 +78,10 @@ uint64_t profile_writer_written(const profile_writer_t *writer);
 int profile_writer_refreshed(profile_writer_t *writer, uint32_t workspace,
     uint32_t entity, uint64_t seconds, profile_error_t *err);
 
-/* To delete what is not there is no error. */
+/*
+ * To delete what is not there is no error.  An entity's cursor goes with the
+ * entity.
+ */
 
 int profile_writer_put_key(profile_writer_t *writer, const u_char *digest,
     const profile_key_t *key, profile_error_t *err);
@@ -96,6 +99,10 @@ int profile_writer_put_entity(profile_writer_t *writer,
     const profile_entity_t *entity, profile_error_t *err);
 int profile_writer_delete_entity(profile_writer_t *writer,
     uint32_t workspace, uint32_t id, profile_error_t *err);
+int profile_writer_put_cursor(profile_writer_t *writer,
+    const profile_cursor_t *cursor, profile_error_t *err);
+int profile_writer_delete_cursor(profile_writer_t *writer,
+    uint32_t workspace, uint32_t entity, profile_error_t *err);
 
 /*
  * Incarnations.  A new one is an orphan until it is adopted: a loader that
