@@ -7,13 +7,16 @@
  */
 
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "profile_commands.h"
+#include "profile_signal.h"
 
 
 #define PROFILE_CONFIG_FILE  "/etc/profile-loader.json"
@@ -37,6 +40,8 @@ typedef struct {
 } profile_command_t;
 
 
+static void profile_main_descriptors(void);
+static int profile_main_run(int argc, char **argv);
 static int profile_main_options(int argc, char **argv,
     profile_options_t *options, int *given);
 static int profile_main_option(int option, profile_options_t *options,
@@ -84,11 +89,10 @@ static const struct option  profile_long_options[] = {
 int
 main(int argc, char **argv)
 {
-    int                       rc, given;
-    profile_options_t         options;
-    const profile_command_t  *command;
+    int  rc, number;
 
-    memset(&options, 0, sizeof(profile_options_t));
+    profile_main_descriptors();
+    profile_signal_init();
 
     /* a limit of file size is an error like others, not the end */
 
@@ -97,6 +101,58 @@ main(int argc, char **argv)
     /* what the store's files may be is fixed, not a matter of taste */
 
     (void) umask(027);
+
+    rc = profile_main_run(argc, argv);
+
+    /* a full disk behind standard output is no success */
+
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        profile_say("cannot write to standard output");
+        rc = (rc == PROFILE_EXIT_DONE) ? PROFILE_EXIT_ENTITY : rc;
+    }
+
+    number = profile_interrupted();
+
+    if (number != 0) {
+        profile_say("interrupted by signal %d; what is committed stays, "
+                    "nothing else is visible; run it again", number);
+        profile_signal_end(number);
+    }
+
+    return rc;
+}
+
+
+/*
+ * The store's files must not become standard output, where the summary
+ * would be written into them.  What is closed gets a descriptor that fails.
+ */
+
+static void
+profile_main_descriptors(void)
+{
+    int  fd;
+
+    for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+
+        if (fcntl(fd, F_GETFD) == -1
+            && open("/dev/null", (fd == STDIN_FILENO) ? O_WRONLY : O_RDONLY)
+               != fd)
+        {
+            exit(PROFILE_EXIT_STORE);
+        }
+    }
+}
+
+
+static int
+profile_main_run(int argc, char **argv)
+{
+    int                       rc, given;
+    profile_options_t         options;
+    const profile_command_t  *command;
+
+    memset(&options, 0, sizeof(profile_options_t));
 
     rc = profile_main_options(argc, argv, &options, &given);
 
@@ -114,16 +170,7 @@ main(int argc, char **argv)
 
     options.arguments = &argv[optind + 1];
 
-    rc = command->run(&options);
-
-    /* a full disk behind standard output is no success */
-
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        profile_say("cannot write to standard output");
-        return (rc == PROFILE_EXIT_DONE) ? PROFILE_EXIT_ENTITY : rc;
-    }
-
-    return rc;
+    return command->run(&options);
 }
 
 

@@ -11,6 +11,7 @@
 #include "profile_apply.h"
 #include "profile_commands.h"
 #include "profile_refresh.h"
+#include "profile_signal.h"
 #include "profile_user.h"
 
 
@@ -237,6 +238,10 @@ profile_sync_entities(const profile_options_t *options,
 
             if (rc != PROFILE_EXIT_DONE) {
                 status = rc;
+            }
+
+            if (profile_interrupted()) {
+                return status;
             }
         }
     }
