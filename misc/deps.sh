@@ -16,9 +16,10 @@ set -eu
 group() {
     case $1 in
     build)
-        echo gcc:"${CC:-cc}" libc6-dev liblmdb-dev libjansson-dev libssl-dev
+        echo gcc:"${CC:-cc}" libc6-dev liblmdb-dev libjansson-dev libssl-dev \
+            zlib1g-dev
         if [ -n "${NGINX_SRC:-}" ]; then
-            echo libpcre2-dev zlib1g-dev
+            echo libpcre2-dev
         else
             echo nginx-dev
         fi

@@ -25,19 +25,42 @@ typedef struct {
 } profile_config_key_t;
 
 
+/* One of the three. */
+
 typedef struct {
-    const char  *file;                  /* a glob, as it was written */
+    const char   *file;                 /* a glob, as it was written */
+    const char  **command;              /* arguments, NULL after the last */
+    int           standard_input;
 } profile_config_source_t;
 
 
+/* In the order of the words in the file. */
+
+typedef enum {
+    PROFILE_FORMAT_NDJSON = 0,
+    PROFILE_FORMAT_JSON,
+    PROFILE_FORMAT_CSV
+} profile_format_e;
+
+
 typedef struct {
-    uint32_t                 id;
-    uint32_t                 library;
-    const char              *name;
-    const char              *primary_key;
-    profile_config_source_t  source;
-    double                   max_invalid;   /* percent */
-    double                   max_delete;
+    int          incremental;
+    const char  *cursor;                /* a column, if incremental */
+    const char  *deleted;               /* a column, or NULL */
+} profile_config_refresh_t;
+
+
+typedef struct {
+    uint32_t                  id;
+    uint32_t                  library;
+    const char               *name;
+    const char               *primary_key;
+    profile_config_source_t   source;
+    profile_format_e          format;
+    const char               *path;         /* of the JSON array, or NULL */
+    profile_config_refresh_t  refresh;
+    double                    max_invalid;  /* percent */
+    double                    max_delete;
 } profile_config_entity_t;
 
 

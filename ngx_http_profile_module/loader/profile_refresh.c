@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "profile_format.h"
 #include "profile_merge.h"
-#include "profile_ndjson.h"
 #include "profile_refresh.h"
 #include "profile_report.h"
 
@@ -38,9 +38,8 @@ typedef struct {
 
 static int profile_refresh_read(profile_refresh_run_t *run,
     profile_error_t *err);
-static int profile_refresh_rows(profile_refresh_run_t *run,
-    profile_ndjson_t *ndjson, profile_row_parser_t *parser,
-    profile_error_t *err);
+static int profile_refresh_rows(profile_refresh_run_t *run, void *reader,
+    profile_row_parser_t *parser, profile_error_t *err);
 static int profile_refresh_merge(profile_refresh_run_t *run);
 static void profile_refresh_duplicate(void *data,
     const profile_sorted_t *row);
@@ -54,10 +53,11 @@ static size_t profile_refresh_memory(void);
 int
 profile_refresh(const profile_refresh_t *refresh)
 {
-    int                    rc;
-    char                  *directory;
-    profile_error_t        err;
-    profile_refresh_run_t  run;
+    int                        rc;
+    char                      *directory;
+    profile_error_t            err;
+    profile_refresh_run_t      run;
+    profile_source_options_t   options;
 
     memset(&run, 0, sizeof(profile_refresh_run_t));
 
@@ -73,8 +73,12 @@ profile_refresh(const profile_refresh_t *refresh)
     directory = profile_config_path(refresh->config, refresh->config->store);
     run.rows = profile_sort_create(directory, profile_refresh_memory());
 
-    rc = profile_source_open(&run.source, refresh->config,
-                             &refresh->entity->source, &err);
+    options.config = refresh->config;
+    options.from = &refresh->entity->source;
+    options.label = run.label;
+    options.cursor = "";
+
+    rc = profile_source_open(&run.source, &options, &err);
 
     if (rc == PROFILE_OK) {
         rc = profile_refresh_read(&run, &err);
@@ -105,40 +109,63 @@ profile_refresh(const profile_refresh_t *refresh)
 static int
 profile_refresh_read(profile_refresh_run_t *run, profile_error_t *err)
 {
-    int                    rc;
-    profile_ndjson_t      *ndjson;
-    profile_row_parser_t  *parser;
+    int                             rc;
+    void                           *reader;
+    profile_input_t                 input;
+    profile_row_members_t           members;
+    profile_row_parser_t           *parser;
+    const profile_config_entity_t  *entity;
 
-    ndjson = profile_ndjson_create(run->source);
-    parser = profile_row_parser_create(run->refresh->entity->primary_key);
+    entity = run->refresh->entity;
+    members.primary_key = entity->primary_key;
+    members.cursor = entity->refresh.cursor;
+    members.deleted = entity->refresh.deleted;
 
-    rc = profile_refresh_rows(run, ndjson, parser, err);
+    profile_input_init(&input, run->source);
+    reader = profile_format(entity->format)->create(entity, &input);
+    parser = profile_row_parser_create(&members);
+
+    rc = profile_refresh_rows(run, reader, parser, err);
 
     profile_row_parser_free(parser);
-    profile_ndjson_free(ndjson);
+    profile_format(entity->format)->free(reader);
+    profile_input_free(&input);
 
     return rc;
 }
 
 
 static int
-profile_refresh_rows(profile_refresh_run_t *run, profile_ndjson_t *ndjson,
+profile_refresh_rows(profile_refresh_run_t *run, void *reader,
     profile_row_parser_t *parser, profile_error_t *err)
 {
-    int                   rc;
-    profile_raw_t         raw;
-    profile_row_t         row;
-    profile_sorted_t      sorted;
-    profile_row_reason_e  reason;
+    int                      rc;
+    profile_raw_t            raw;
+    profile_row_t            row;
+    profile_buffer_t         json;
+    profile_sorted_t         sorted;
+    profile_row_reason_e     reason;
+    const profile_format_t  *format;
+
+    memset(&json, 0, sizeof(profile_buffer_t));
+    format = profile_format(run->refresh->entity->format);
 
     for ( ;; ) {
-        rc = profile_ndjson_next(ndjson, &raw, &reason, err);
+        rc = format->next(reader, &raw, &reason, err);
 
         if (rc != PROFILE_OK) {
+            free(json.data);
             return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
         }
 
         run->read++;
+
+        if (reason == PROFILE_ROW_VALID && format->decode != NULL) {
+            json.len = 0;
+            reason = format->decode(&raw, &json);
+            raw.text = json.data;
+            raw.len = json.len;
+        }
 
         if (reason == PROFILE_ROW_VALID) {
             reason = profile_row_parse(parser, raw.text, raw.len, &row);
@@ -158,6 +185,7 @@ profile_refresh_rows(profile_refresh_run_t *run, profile_ndjson_t *ndjson,
 
         rc = profile_sort_add(run->rows, &sorted, err);
         if (rc != PROFILE_OK) {
+            free(json.data);
             return rc;
         }
     }

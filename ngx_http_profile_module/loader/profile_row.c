@@ -14,9 +14,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <jansson.h>
 
+#include "profile_buffer.h"
 #include "profile_row.h"
 
 
@@ -29,21 +31,15 @@ typedef struct {
 } profile_row_number_t;
 
 
-typedef struct {
-    u_char  *data;
-    size_t   len;
-    size_t   size;
-} profile_row_buffer_t;
-
-
 struct profile_row_parser_s {
-    const char            *primary_key;
-    profile_row_buffer_t   body;
-    profile_row_buffer_t   shown;       /* to jansson */
-    profile_row_number_t  *numbers;
-    size_t                 nnumbers;
-    size_t                 size;        /* of numbers */
-    u_char                 id[PROFILE_RECORD_ID_MAX];
+    const profile_row_members_t  *members;
+    profile_buffer_t              body;
+    profile_buffer_t              shown;       /* to jansson */
+    profile_row_number_t         *numbers;
+    size_t                        nnumbers;
+    size_t                        size;        /* of numbers */
+    u_char                        id[PROFILE_RECORD_ID_MAX];
+    u_char                        cursor[PROFILE_CURSOR_MAX];
 };
 
 
@@ -55,11 +51,19 @@ static size_t profile_row_digits(const u_char *p, const u_char *last);
 static void profile_row_add_number(profile_row_parser_t *parser,
     size_t offset, size_t len);
 static profile_row_reason_e profile_row_error(const json_error_t *error);
+static profile_row_reason_e profile_row_members(
+    profile_row_parser_t *parser, json_t *tree, const u_char *text,
+    profile_row_t *row);
 static profile_row_reason_e profile_row_key(profile_row_parser_t *parser,
-    json_t *tree, const u_char *text, profile_row_t *row);
+    json_t *value, const u_char *text, profile_row_t *row);
+static profile_row_reason_e profile_row_cursor(profile_row_parser_t *parser,
+    json_t *value, const u_char *text, profile_row_t *row);
+static profile_row_reason_e profile_row_deleted(
+    const profile_row_parser_t *parser, json_t *value, const u_char *text,
+    profile_row_t *row);
+static int profile_row_text(const profile_row_parser_t *parser,
+    json_t *value, const u_char *text, profile_bytes_t *bytes);
 static profile_row_reason_e profile_row_integer(const u_char *p, size_t len);
-static void profile_row_append(profile_row_buffer_t *buffer,
-    const void *data, size_t len);
 
 
 static const char  *profile_row_reasons[PROFILE_ROW_REASONS] = {
@@ -76,19 +80,25 @@ static const char  *profile_row_reasons[PROFILE_ROW_REASONS] = {
     "primary key is empty",
     "primary key is longer than 500 bytes",
     "longer than 32 MiB",
+    "quotes out of place",
+    "not as many fields as the header",
+    "no cursor",
+    "cursor is neither a string nor a number",
+    "cursor is longer than 1000 bytes",
+    "neither deleted nor not",
     "duplicate primary key"
 };
 
 
 profile_row_parser_t *
-profile_row_parser_create(const char *primary_key)
+profile_row_parser_create(const profile_row_members_t *members)
 {
     profile_row_parser_t  *parser;
 
     parser = profile_alloc(sizeof(profile_row_parser_t));
     memset(parser, 0, sizeof(profile_row_parser_t));
 
-    parser->primary_key = primary_key;
+    parser->members = members;
 
     return parser;
 }
@@ -132,7 +142,7 @@ profile_row_parse(profile_row_parser_t *parser, const u_char *text,
     }
 
     reason = json_is_object(tree)
-             ? profile_row_key(parser, tree, text, row)
+             ? profile_row_members(parser, tree, text, row)
              : PROFILE_ROW_NOT_OBJECT;
 
     json_decref(tree);
@@ -167,7 +177,7 @@ profile_row_scan(profile_row_parser_t *parser, const u_char *text,
     parser->shown.len = 0;
     parser->nnumbers = 0;
 
-    profile_row_append(&parser->body, PROFILE_BODY_PREFIX,
+    profile_buffer_append(&parser->body, PROFILE_BODY_PREFIX,
                        sizeof(PROFILE_BODY_PREFIX) - 1);
 
     p = text;
@@ -181,7 +191,7 @@ profile_row_scan(profile_row_parser_t *parser, const u_char *text,
         case '\t':
         case '\r':
         case '\n':
-            profile_row_append(&parser->shown, p, 1);
+            profile_buffer_append(&parser->shown, p, 1);
             p++;
             continue;
 
@@ -194,7 +204,7 @@ profile_row_scan(profile_row_parser_t *parser, const u_char *text,
                 return -1;
             }
 
-            profile_row_append(&parser->body, p, n);
+            profile_buffer_append(&parser->body, p, n);
             profile_row_add_number(parser, (size_t) (p - text), n);
             p += n;
             continue;
@@ -208,12 +218,12 @@ profile_row_scan(profile_row_parser_t *parser, const u_char *text,
             break;
         }
 
-        profile_row_append(&parser->body, p, n);
-        profile_row_append(&parser->shown, p, n);
+        profile_buffer_append(&parser->body, p, n);
+        profile_buffer_append(&parser->shown, p, n);
         p += n;
     }
 
-    profile_row_append(&parser->body, "}", 1);
+    profile_buffer_append(&parser->body, "}", 1);
 
     return 0;
 }
@@ -332,7 +342,7 @@ profile_row_add_number(profile_row_parser_t *parser, size_t offset,
     parser->numbers[parser->nnumbers].len = len;
 
     n = snprintf(ordinal, sizeof(ordinal), "%zu", parser->nnumbers);
-    profile_row_append(&parser->shown, ordinal, (size_t) n);
+    profile_buffer_append(&parser->shown, ordinal, (size_t) n);
 
     parser->nnumbers++;
 }
@@ -363,16 +373,43 @@ profile_row_error(const json_error_t *error)
 
 
 static profile_row_reason_e
-profile_row_key(profile_row_parser_t *parser, json_t *tree,
+profile_row_members(profile_row_parser_t *parser, json_t *tree,
     const u_char *text, profile_row_t *row)
 {
-    json_t                      *value;
-    size_t                       len;
-    const u_char                *p;
-    profile_row_reason_e         reason;
-    const profile_row_number_t  *number;
+    profile_row_reason_e          reason;
+    const profile_row_members_t  *members;
 
-    value = json_object_get(tree, parser->primary_key);
+    members = parser->members;
+    row->deleted = 0;
+    row->cursor.len = 0;
+    row->cursor.data = parser->cursor;
+
+    reason = profile_row_key(parser,
+                             json_object_get(tree, members->primary_key),
+                             text, row);
+
+    if (reason == PROFILE_ROW_VALID && members->cursor != NULL) {
+        reason = profile_row_cursor(parser,
+                                    json_object_get(tree, members->cursor),
+                                    text, row);
+    }
+
+    if (reason == PROFILE_ROW_VALID && members->deleted != NULL) {
+        reason = profile_row_deleted(parser,
+                                     json_object_get(tree, members->deleted),
+                                     text, row);
+    }
+
+    return reason;
+}
+
+
+static profile_row_reason_e
+profile_row_key(profile_row_parser_t *parser, json_t *value,
+    const u_char *text, profile_row_t *row)
+{
+    profile_bytes_t       bytes;
+    profile_row_reason_e  reason;
 
     if (value == NULL) {
         return PROFILE_ROW_NO_KEY;
@@ -382,38 +419,129 @@ profile_row_key(profile_row_parser_t *parser, json_t *tree,
         return PROFILE_ROW_NULL_KEY;
     }
 
-    if (json_is_string(value)) {
-        p = (const u_char *) json_string_value(value);
-        len = json_string_length(value);
-
-    } else if (json_is_integer(value)) {
-        number = &parser->numbers[json_integer_value(value)];
-        p = text + number->offset;
-        len = number->len;
-
-        reason = profile_row_integer(p, len);
-        if (reason != PROFILE_ROW_VALID) {
-            return reason;
-        }
-
-    } else {
+    if (profile_row_text(parser, value, text, &bytes) != 0) {
         return PROFILE_ROW_KEY_TYPE;
     }
 
-    if (len == 0) {
+    if (json_is_integer(value)) {
+        reason = profile_row_integer(bytes.data, bytes.len);
+        if (reason != PROFILE_ROW_VALID) {
+            return reason;
+        }
+    }
+
+    if (bytes.len == 0) {
         return PROFILE_ROW_EMPTY_KEY;
     }
 
-    if (len > PROFILE_RECORD_ID_MAX) {
+    if (bytes.len > PROFILE_RECORD_ID_MAX) {
         return PROFILE_ROW_LONG_KEY;
     }
 
-    memcpy(parser->id, p, len);
+    memcpy(parser->id, bytes.data, bytes.len);
 
     row->id.data = parser->id;
-    row->id.len = len;
+    row->id.len = bytes.len;
 
     return PROFILE_ROW_VALID;
+}
+
+
+/* An empty one would mean the beginning when it is asked for. */
+
+static profile_row_reason_e
+profile_row_cursor(profile_row_parser_t *parser, json_t *value,
+    const u_char *text, profile_row_t *row)
+{
+    profile_bytes_t  bytes;
+
+    if (value == NULL || json_is_null(value)) {
+        return PROFILE_ROW_NO_CURSOR;
+    }
+
+    if (profile_row_text(parser, value, text, &bytes) != 0) {
+        return PROFILE_ROW_CURSOR_TYPE;
+    }
+
+    if (bytes.len == 0) {
+        return PROFILE_ROW_NO_CURSOR;
+    }
+
+    if (bytes.len > PROFILE_CURSOR_MAX) {
+        return PROFILE_ROW_LONG_CURSOR;
+    }
+
+    memcpy(parser->cursor, bytes.data, bytes.len);
+    row->cursor.len = bytes.len;
+
+    return PROFILE_ROW_VALID;
+}
+
+
+/* CSV has no booleans, and databases spell theirs in several ways. */
+
+static profile_row_reason_e
+profile_row_deleted(const profile_row_parser_t *parser, json_t *value,
+    const u_char *text, profile_row_t *row)
+{
+    size_t                    i;
+    profile_bytes_t           bytes;
+    static const char *const  words[] = { "", "f", "t", "false", "true",
+                                          "0", "1", NULL };
+
+    if (value == NULL || json_is_null(value)) {
+        return PROFILE_ROW_VALID;
+    }
+
+    if (json_is_boolean(value)) {
+        row->deleted = json_is_true(value);
+        return PROFILE_ROW_VALID;
+    }
+
+    if (profile_row_text(parser, value, text, &bytes) != 0) {
+        return PROFILE_ROW_DELETED;
+    }
+
+    for (i = 0; words[i] != NULL; i++) {
+
+        if (bytes.len == strlen(words[i])
+            && strncasecmp((const char *) bytes.data, words[i], bytes.len)
+               == 0)
+        {
+            /* those that mean true stand at even places */
+
+            row->deleted = (i != 0 && i % 2 == 0);
+            return PROFILE_ROW_VALID;
+        }
+    }
+
+    return PROFILE_ROW_DELETED;
+}
+
+
+/* A string's characters, or a number as it is written; else -1. */
+
+static int
+profile_row_text(const profile_row_parser_t *parser, json_t *value,
+    const u_char *text, profile_bytes_t *bytes)
+{
+    const profile_row_number_t  *number;
+
+    if (json_is_string(value)) {
+        bytes->data = (const u_char *) json_string_value(value);
+        bytes->len = json_string_length(value);
+        return 0;
+    }
+
+    if (!json_is_integer(value)) {
+        return -1;
+    }
+
+    number = &parser->numbers[json_integer_value(value)];
+    bytes->data = text + number->offset;
+    bytes->len = number->len;
+
+    return 0;
 }
 
 
@@ -430,22 +558,4 @@ profile_row_integer(const u_char *p, size_t len)
 
     return (p + profile_row_digits(p, last) == last) ? PROFILE_ROW_VALID
                                                      : PROFILE_ROW_KEY_TYPE;
-}
-
-
-static void
-profile_row_append(profile_row_buffer_t *buffer, const void *data,
-    size_t len)
-{
-    if (buffer->size - buffer->len < len) {
-
-        do {
-            buffer->size = (buffer->size == 0) ? 4096 : buffer->size * 2;
-        } while (buffer->size - buffer->len < len);
-
-        buffer->data = profile_realloc(buffer->data, buffer->size);
-    }
-
-    memcpy(buffer->data + buffer->len, data, len);
-    buffer->len += len;
 }

@@ -31,14 +31,31 @@ typedef enum {
     PROFILE_ROW_EMPTY_KEY,
     PROFILE_ROW_LONG_KEY,
     PROFILE_ROW_LONG,
+    PROFILE_ROW_QUOTES,
+    PROFILE_ROW_FIELDS,
+    PROFILE_ROW_NO_CURSOR,
+    PROFILE_ROW_CURSOR_TYPE,
+    PROFILE_ROW_LONG_CURSOR,
+    PROFILE_ROW_DELETED,
     PROFILE_ROW_DUPLICATE_KEY,
     PROFILE_ROW_REASONS
 } profile_row_reason_e;
 
 
-/* A larger row is invalid; what follows it is read on. */
+/* A larger row is invalid; what follows it is read on.  Fuzzers have less. */
 
+#ifndef PROFILE_ROW_MAX
 #define PROFILE_ROW_MAX  (32 * 1024 * 1024)
+#endif
+
+
+/* Members that mean something; cursor and deleted may be NULL. */
+
+typedef struct {
+    const char  *primary_key;
+    const char  *cursor;
+    const char  *deleted;
+} profile_row_members_t;
 
 
 /* Belongs to the parser, until its next row. */
@@ -46,15 +63,18 @@ typedef enum {
 typedef struct {
     profile_bytes_t  id;
     profile_bytes_t  body;      /* {"data":...}, as the wire needs it */
+    profile_bytes_t  cursor;    /* its text, where the members name one */
+    int              deleted;
 } profile_row_t;
 
 
 typedef struct profile_row_parser_s  profile_row_parser_t;
 
 
-/* primary_key is the name of a member and must live as long. */
+/* The members must live as long. */
 
-profile_row_parser_t *profile_row_parser_create(const char *primary_key);
+profile_row_parser_t *profile_row_parser_create(
+    const profile_row_members_t *members);
 void profile_row_parser_free(profile_row_parser_t *parser);
 
 /*

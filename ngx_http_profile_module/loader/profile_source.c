@@ -2,69 +2,61 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * Reads files.
+ * What all sources have in common.
  */
 
 
-#include <errno.h>
-#include <fcntl.h>
-#include <glob.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "profile_source.h"
+#include "profile_source_kind.h"
+#include "profile_stream.h"
 
 
 struct profile_source_s {
-    glob_t   files;
-    size_t   skip;       /* bytes of a name that the user did not write */
-    size_t   next;
-    int      fd;
+    const profile_source_kind_t  *kind;
+    void                         *data;
+    uint32_t                      streams;    /* that have been opened */
+    uint64_t                      done;
+    uint64_t                      total;
 };
 
 
-static char *profile_source_pattern(const profile_config_t *config,
-    const char *file);
+static void profile_source_note(profile_source_t *source);
 
 
 int
 profile_source_open(profile_source_t **sourcep,
-    const profile_config_t *config, const profile_config_source_t *from,
-    profile_error_t *err)
+    const profile_source_options_t *options, profile_error_t *err)
 {
-    int                rc;
-    char              *pattern;
-    profile_source_t  *source;
+    int                             rc;
+    void                           *data;
+    profile_source_t               *source;
+    const profile_source_kind_t    *kind;
+    const profile_config_source_t  *from;
+
+    from = options->from;
+
+    kind = from->standard_input ? &profile_source_stdin
+           : (from->command != NULL) ? &profile_source_program
+                                     : &profile_source_files;
+
+    rc = profile_stream_interrupted(err);
+
+    if (rc == PROFILE_OK) {
+        rc = kind->open(&data, options, err);
+    }
+
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
 
     source = profile_alloc(sizeof(profile_source_t));
     memset(source, 0, sizeof(profile_source_t));
 
-    source->fd = -1;
+    source->kind = kind;
+    source->data = data;
 
-    pattern = profile_source_pattern(config, from->file);
-    source->skip = (from->file[0] == '/') ? 0
-                                          : strlen(config->directory) + 1;
-
-    /* sorted by the bytes of the names, whatever the locale is */
-
-    rc = glob(pattern, GLOB_ERR, NULL, &source->files);
-
-    free(pattern);
-
-    if (rc != 0) {
-        profile_source_close(source);
-
-        if (rc == GLOB_NOMATCH) {
-            return profile_error(err, PROFILE_FAILED, "no file is there "
-                                 "that matches \"%s\"", from->file);
-        }
-
-        return profile_error(err, PROFILE_FAILED, "cannot look for \"%s\": "
-                             "%s", from->file,
-                             (rc == GLOB_NOSPACE) ? "out of memory"
-                                                  : "a folder is unreadable");
-    }
+    kind->position(data, &source->done, &source->total);
 
     *sourcep = source;
 
@@ -76,12 +68,7 @@ void
 profile_source_close(profile_source_t *source)
 {
     if (source != NULL) {
-
-        if (source->fd != -1) {
-            (void) close(source->fd);
-        }
-
-        globfree(&source->files);
+        source->kind->close(source->data);
         free(source);
     }
 }
@@ -90,38 +77,19 @@ profile_source_close(profile_source_t *source)
 int
 profile_source_next(profile_source_t *source, profile_error_t *err)
 {
-    int          rc;
-    struct stat  st;
+    int  rc;
 
-    if (source->fd != -1) {
-        (void) close(source->fd);
-        source->fd = -1;
+    rc = profile_stream_interrupted(err);
+
+    if (rc == PROFILE_OK) {
+        rc = source->kind->next(source->data, err);
     }
 
-    if (source->next == source->files.gl_pathc) {
-        return PROFILE_NOT_FOUND;
+    if (rc == PROFILE_OK) {
+        source->streams++;
     }
 
-    source->next++;
-
-    source->fd = open(source->files.gl_pathv[source->next - 1],
-                      O_RDONLY|O_CLOEXEC);
-
-    if (source->fd == -1 || fstat(source->fd, &st) == -1) {
-        rc = errno;
-        return profile_error(err, PROFILE_FAILED, "cannot open %s: %s",
-                             profile_source_name(source,
-                                              profile_source_number(source)),
-                             strerror(rc));
-    }
-
-    if (S_ISDIR(st.st_mode)) {
-        return profile_error(err, PROFILE_FAILED, "%s is a folder",
-                             profile_source_name(source,
-                                             profile_source_number(source)));
-    }
-
-    return PROFILE_OK;
+    return rc;
 }
 
 
@@ -129,68 +97,49 @@ int
 profile_source_read(profile_source_t *source, u_char *buf, size_t size,
     size_t *n, profile_error_t *err)
 {
-    int      rc;
-    ssize_t  got;
+    int  rc;
 
-    do {
-        got = read(source->fd, buf, size);
-    } while (got == -1 && errno == EINTR);
+    rc = source->kind->read(source->data, buf, size, n, err);
 
-    if (got == -1) {
-        rc = errno;
-        return profile_error(err, PROFILE_FAILED, "cannot read %s: %s",
-                             profile_source_name(source,
-                                              profile_source_number(source)),
-                             strerror(rc));
+    if (rc == PROFILE_OK) {
+        profile_source_note(source);
     }
 
-    *n = (size_t) got;
-
-    return PROFILE_OK;
+    return rc;
 }
 
 
 uint32_t
 profile_source_number(const profile_source_t *source)
 {
-    return (uint32_t) (source->next - 1);
+    return source->streams - 1;
 }
 
 
 const char *
 profile_source_name(const profile_source_t *source, uint32_t number)
 {
-    return source->files.gl_pathv[number] + source->skip;
+    return source->kind->name(source->data, number);
 }
 
 
-/* The folder's own name is a name, whatever characters it holds. */
+/* Another thread than the one that reads may want to know. */
 
-static char *
-profile_source_pattern(const profile_config_t *config, const char *file)
+void
+profile_source_position(const profile_source_t *source, uint64_t *done,
+    uint64_t *total)
 {
-    char        *pattern, *out;
-    const char  *p;
+    *done = __atomic_load_n(&source->done, __ATOMIC_RELAXED);
+    *total = source->total;
+}
 
-    pattern = profile_alloc(2 * strlen(config->directory) + 1 + strlen(file)
-                            + 1);
-    out = pattern;
 
-    if (file[0] != '/') {
+static void
+profile_source_note(profile_source_t *source)
+{
+    uint64_t  done, total;
 
-        for (p = config->directory; *p != '\0'; p++) {
+    source->kind->position(source->data, &done, &total);
 
-            if (strchr("*?[\\", *p) != NULL) {
-                *out++ = '\\';
-            }
-
-            *out++ = *p;
-        }
-
-        *out++ = '/';
-    }
-
-    (void) strcpy(out, file);
-
-    return pattern;
+    __atomic_store_n(&source->done, done, __ATOMIC_RELAXED);
 }

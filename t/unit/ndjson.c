@@ -7,9 +7,7 @@
  */
 
 
-#include "profile_ndjson.h"
-#include "scratch.h"
-#include "tap.h"
+#include "rows.h"
 
 
 #define NDJSON_BUFFER  (256 * 1024)
@@ -24,13 +22,11 @@ static void ndjson_long(void);
 static void ndjson_long_one(size_t before, size_t len, int end);
 static void ndjson_files(void);
 static void ndjson_errors(void);
-static profile_ndjson_t *ndjson_open(const char *glob);
-static void ndjson_close(profile_ndjson_t *ndjson);
-static const char *ndjson_all(const char *glob);
 
 
-static profile_config_t   ndjson_config;
-static profile_source_t  *ndjson_source;
+static const profile_config_entity_t  ndjson_entity = {
+    .format = PROFILE_FORMAT_NDJSON
+};
 
 
 int
@@ -39,7 +35,6 @@ main(void)
     int  descriptors;
 
     (void) scratch("%s", "");
-    ndjson_config.directory = scratch_directory;
     descriptors = scratch_descriptors();
 
     ndjson_lines();
@@ -47,7 +42,7 @@ main(void)
     ndjson_long();
     ndjson_files();
     ndjson_errors();
-    profile_ndjson_free(NULL);
+    profile_format_ndjson.free(NULL);
 
     is_int(scratch_descriptors(), descriptors, "no descriptor is left");
 
@@ -72,8 +67,8 @@ ndjson_lines(void)
         { "\n", "", "an empty line" },
         { "\n\n \n\t\n\r\n  \r\n", "", "blank lines" },
         { "\n\na\n\n \nb\n\n", "0:3:a;0:6:b;", "blank lines are counted" },
-        { "a\r\nb\r\n", "0:1:a;0:2:b;", "CRLF" },
-        { "a\r\nb\r", "0:1:a;0:2:b;", "CR at the end" },
+        { "a\r\nb\r\n", "0:1:a\r;0:2:b\r;", "CRLF" },
+        { "a\r\nb\r", "0:1:a\r;0:2:b\r;", "CR at the end" },
         { " ", "", "a blank" },
         { "\xef\xbb\xbf" "a\n", "0:1:a;", "a byte order mark" },
         { "\xef\xbb\xbf", "", "nothing else" },
@@ -98,9 +93,7 @@ ndjson_lines(void)
 static void
 ndjson_is(const char *text, size_t len, const char *want, const char *what)
 {
-    scratch_write(scratch("rows"), text, len);
-    is_str(ndjson_all("rows"), want, "%s", what);
-    (void) unlink(scratch("rows"));
+    rows_are(&ndjson_entity, text, len, want, what);
 }
 
 
@@ -141,7 +134,7 @@ ndjson_border(size_t first, size_t second, const char *end)
     size_t                 i, cr;
     profile_raw_t          raw;
     profile_error_t        err;
-    profile_ndjson_t      *ndjson;
+    rows_t                 ndjson;
     profile_row_reason_e   reason;
 
     text = malloc(first + second + 4);
@@ -163,9 +156,9 @@ ndjson_border(size_t first, size_t second, const char *end)
     scratch_write(scratch("border"), text,
                   first + 1 + cr + second + strlen(end));
 
-    ndjson = ndjson_open("border");
+    rows_open(&ndjson, &ndjson_entity, "border", 0);
 
-    rc = profile_ndjson_next(ndjson, &raw, &reason, &err);
+    rc = rows_next(&ndjson, &raw, &reason, &err);
 
     wrong = (rc != PROFILE_OK
              || reason != PROFILE_ROW_VALID
@@ -174,7 +167,7 @@ ndjson_border(size_t first, size_t second, const char *end)
              || memcmp(raw.text, text, first) != 0);
 
     if (second != 0) {
-        rc = profile_ndjson_next(ndjson, &raw, &reason, &err);
+        rc = rows_next(&ndjson, &raw, &reason, &err);
 
         wrong |= (rc != PROFILE_OK
                   || reason != PROFILE_ROW_VALID
@@ -183,11 +176,11 @@ ndjson_border(size_t first, size_t second, const char *end)
                   || memcmp(raw.text, p, second) != 0);
     }
 
-    wrong |= (profile_ndjson_next(ndjson, &raw, &reason, &err)
+    wrong |= (rows_next(&ndjson, &raw, &reason, &err)
               != PROFILE_NOT_FOUND);
 
     free(text);
-    ndjson_close(ndjson);
+    rows_close(&ndjson);
 
     return wrong;
 }
@@ -215,7 +208,7 @@ ndjson_long_one(size_t before, size_t len, int end)
     uint64_t               line;
     profile_raw_t          raw;
     profile_error_t        err;
-    profile_ndjson_t      *ndjson;
+    rows_t                 ndjson;
     profile_row_reason_e   reason;
 
     memset(chunk, 'x', sizeof(chunk));
@@ -235,24 +228,24 @@ ndjson_long_one(size_t before, size_t len, int end)
     need(fclose(file) == 0, "fclose()");
 
     fits = (len <= PROFILE_ROW_MAX);
-    ndjson = ndjson_open("long");
+    rows_open(&ndjson, &ndjson_entity, "long", 0);
     right = 1;
 
     for (line = 1; line <= before; line++) {
-        right &= (profile_ndjson_next(ndjson, &raw, &reason, &err)
+        right &= (rows_next(&ndjson, &raw, &reason, &err)
                   == PROFILE_OK
                   && reason == PROFILE_ROW_VALID
                   && raw.len == 5
                   && raw.line == line);
     }
 
-    right &= (profile_ndjson_next(ndjson, &raw, &reason, &err) == PROFILE_OK
+    right &= (rows_next(&ndjson, &raw, &reason, &err) == PROFILE_OK
               && reason == (fits ? PROFILE_ROW_VALID : PROFILE_ROW_LONG)
               && (!fits || (raw.len == len && raw.text[len - 1] == 'x'))
               && raw.line == line);
 
     if (end) {
-        right &= (profile_ndjson_next(ndjson, &raw, &reason, &err)
+        right &= (rows_next(&ndjson, &raw, &reason, &err)
                   == PROFILE_OK
                   && reason == PROFILE_ROW_VALID
                   && raw.len == 4
@@ -260,13 +253,13 @@ ndjson_long_one(size_t before, size_t len, int end)
                   && raw.line == line + 2);
     }
 
-    right &= (profile_ndjson_next(ndjson, &raw, &reason, &err)
+    right &= (rows_next(&ndjson, &raw, &reason, &err)
               == PROFILE_NOT_FOUND);
 
     ok(right, "a line of %zu bytes %s after %zu others", len,
        end ? "before the last one" : "without an end", before);
 
-    ndjson_close(ndjson);
+    rows_close(&ndjson);
     (void) unlink(scratch("long"));
 }
 
@@ -276,7 +269,7 @@ ndjson_files(void)
 {
     profile_raw_t          raw;
     profile_error_t        err;
-    profile_ndjson_t      *ndjson;
+    rows_t                 ndjson;
     profile_row_reason_e   reason;
 
     scratch_mkdir(scratch("files"));
@@ -287,138 +280,66 @@ ndjson_files(void)
     scratch_text(scratch("files/B.ndjson"), "B1\n");
     scratch_text(scratch("files/other"), "other\n");
 
-    is_str(ndjson_all("files/*.ndjson"),
+    is_str(rows_all(&ndjson_entity, "files/*.ndjson", 0),
            "0:1:B1;1:1:a1;1:2:a2;2:1:b1;2:3:b3;4:1:d1;",
            "files in the order of their names' bytes, each from line 1");
-    is_str(ndjson_all(scratch("files/[ad].ndjson")), "0:1:a1;0:2:a2;1:1:d1;",
-           "by a path from the root");
+    is_str(rows_all(&ndjson_entity, scratch("files/[ad].ndjson"), 1),
+           "0:1:a1;0:2:a2;1:1:d1;", "by a path from the root");
 
-    ndjson = ndjson_open("files/?.ndjson");
+    rows_open(&ndjson, &ndjson_entity, "files/?.ndjson", 0);
 
     do {
-        need(profile_ndjson_next(ndjson, &raw, &reason, &err) == PROFILE_OK,
+        need(rows_next(&ndjson, &raw, &reason, &err) == PROFILE_OK,
              "a row");
     } while (raw.stream != 2);
 
-    is_str(profile_source_name(ndjson_source, raw.stream), "files/b.ndjson",
+    is_str(profile_source_name(ndjson.source, raw.stream), "files/b.ndjson",
            "a file is named as the glob gave it");
-    is_str(profile_source_name(ndjson_source, 0), "files/B.ndjson",
+    is_str(profile_source_name(ndjson.source, 0), "files/B.ndjson",
            "one that was read before, too");
-    ndjson_close(ndjson);
+    rows_close(&ndjson);
 }
 
 
 static void
 ndjson_errors(void)
 {
-    profile_raw_t            raw;
-    profile_error_t          err;
-    profile_source_t        *source;
-    profile_ndjson_t        *ndjson;
-    profile_row_reason_e     reason;
-    profile_config_source_t  from;
+    rows_t                     ndjson;
+    profile_raw_t              raw;
+    profile_error_t            err;
+    profile_source_t          *source;
+    profile_config_t           config;
+    profile_row_reason_e       reason;
+    profile_config_source_t    from;
+    profile_source_options_t   options;
 
+    memset(&config, 0, sizeof(profile_config_t));
+    memset(&from, 0, sizeof(profile_config_source_t));
+
+    config.directory = scratch_directory;
     from.file = "no/*.ndjson";
-    is_int(profile_source_open(&source, &ndjson_config, &from, &err),
-           PROFILE_FAILED, "a glob that matches nothing");
+    options = (profile_source_options_t) { &config, &from, "", "" };
+
+    is_int(profile_source_open(&source, &options, &err), PROFILE_FAILED,
+           "a glob that matches nothing");
     ok(strstr(err.text, "no/*.ndjson") != NULL, "%s", err.text);
 
     scratch_mkdir(scratch("errors"));
     scratch_text(scratch("errors/a"), "a1\n");
     scratch_mkdir(scratch("errors/b"));
 
-    ndjson = ndjson_open("errors/*");
-    is_int(profile_ndjson_next(ndjson, &raw, &reason, &err), PROFILE_OK,
-           "a file");
-    is_int(profile_ndjson_next(ndjson, &raw, &reason, &err), PROFILE_FAILED,
+    rows_open(&ndjson, &ndjson_entity, "errors/*", 0);
+    is_int(rows_next(&ndjson, &raw, &reason, &err), PROFILE_OK, "a file");
+    is_int(rows_next(&ndjson, &raw, &reason, &err), PROFILE_FAILED,
            "a folder is none");
     ok(strstr(err.text, "errors/b") != NULL, "%s", err.text);
-    ndjson_close(ndjson);
+    rows_close(&ndjson);
 
     need(rmdir(scratch("errors/b")) == 0, "rmdir()");
-    ndjson = ndjson_open("errors/a");
+    rows_open(&ndjson, &ndjson_entity, "errors/a", 0);
     (void) unlink(scratch("errors/a"));
-    is_int(profile_ndjson_next(ndjson, &raw, &reason, &err), PROFILE_FAILED,
+    is_int(rows_next(&ndjson, &raw, &reason, &err), PROFILE_FAILED,
            "a file that went meanwhile");
     ok(strstr(err.text, "errors/a") != NULL, "%s", err.text);
-    ndjson_close(ndjson);
-}
-
-
-static profile_ndjson_t *
-ndjson_open(const char *glob)
-{
-    profile_error_t          err;
-    profile_config_source_t  from;
-
-    from.file = glob;
-
-    if (profile_source_open(&ndjson_source, &ndjson_config, &from, &err)
-        != PROFILE_OK)
-    {
-        need(0, err.text);
-    }
-
-    return profile_ndjson_create(ndjson_source);
-}
-
-
-static void
-ndjson_close(profile_ndjson_t *ndjson)
-{
-    profile_ndjson_free(ndjson);
-    profile_source_close(ndjson_source);
-}
-
-
-/* "stream:line:text;" for each line */
-
-static const char *
-ndjson_all(const char *glob)
-{
-    int                    rc;
-    size_t                 i, len;
-    profile_raw_t          raw;
-    profile_error_t        err;
-    profile_ndjson_t      *ndjson;
-    profile_row_reason_e   reason;
-
-    static char            all[4096];
-
-    ndjson = ndjson_open(glob);
-    len = 0;
-    all[0] = '\0';
-
-    for ( ;; ) {
-        rc = profile_ndjson_next(ndjson, &raw, &reason, &err);
-
-        if (rc != PROFILE_OK) {
-            break;
-        }
-
-        /* the parser takes a CR for white space */
-
-        if (raw.len != 0 && raw.text[raw.len - 1] == '\r') {
-            raw.len--;
-        }
-
-        len += (size_t) snprintf(all + len, sizeof(all) - len, "%u:%llu:",
-                                 (unsigned) raw.stream,
-                                 (unsigned long long) raw.line);
-
-        for (i = 0; i < raw.len; i++) {
-            all[len++] = (raw.text[i] == '\0') ? '?' : (char) raw.text[i];
-        }
-
-        all[len++] = ';';
-        all[len] = '\0';
-    }
-
-    if (rc != PROFILE_NOT_FOUND) {
-        (void) snprintf(all, sizeof(all), "%s", err.text);
-    }
-
-    ndjson_close(ndjson);
-
-    return all;
+    rows_close(&ndjson);
 }

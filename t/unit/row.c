@@ -19,6 +19,9 @@
 #define ROW_BIG  (1024 * 1024)
 
 
+static const profile_row_members_t  row_members = { "id", NULL, NULL };
+
+
 /* A string with its length: rows may hold zero bytes. */
 
 #define row_text(s)  s, sizeof(s) - 1
@@ -41,9 +44,16 @@ static void row_nested(void);
 static void row_utf8(void);
 static void row_long(void);
 static void row_cut(void);
+static void row_cursors(void);
+static void row_cursor_is(profile_row_parser_t *parser, const char *value,
+    profile_row_reason_e reason, const char *cursor);
+static void row_long_cursors(profile_row_parser_t *parser);
+static void row_deleted(void);
 static void row_reasons(void);
 static void row_is(const char *text, const char *id, const char *body);
 static profile_row_reason_e row_parse(const void *text, size_t len);
+static profile_row_reason_e row_parse_by(profile_row_parser_t *parser,
+    const void *text, size_t len);
 
 
 static profile_row_parser_t  *row_parser;
@@ -53,7 +63,7 @@ static profile_row_t          row_row;
 int
 main(void)
 {
-    row_parser = profile_row_parser_create("id");
+    row_parser = profile_row_parser_create(&row_members);
 
     row_kept();
     row_numbers();
@@ -65,6 +75,8 @@ main(void)
     row_utf8();
     row_long();
     row_cut();
+    row_cursors();
+    row_deleted();
     row_reasons();
 
     profile_row_parser_free(row_parser);
@@ -337,6 +349,7 @@ row_key_names(void)
     const char            *text;
     profile_row_t          row;
     profile_row_parser_t  *parser;
+    profile_row_members_t  members;
 
     static const struct {
         const char  *name;
@@ -351,7 +364,8 @@ row_key_names(void)
     };
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        parser = profile_row_parser_create(names[i].name);
+        members = (profile_row_members_t) { names[i].name, NULL, NULL };
+        parser = profile_row_parser_create(&members);
         text = names[i].text;
 
         ok(profile_row_parse(parser, (const u_char *) text, strlen(text),
@@ -533,6 +547,186 @@ row_cut(void)
 }
 
 
+/* The cursor's text is the source's own, as the next command gets it. */
+
+static void
+row_cursors(void)
+{
+    size_t                 i;
+    profile_row_parser_t  *parser;
+
+    static const profile_row_members_t  members = { "id", "at", NULL };
+
+    static const struct {
+        const char            *value;
+        profile_row_reason_e   reason;
+        const char            *cursor;
+    } cases[] = {
+        { "\"2026-01-01 00:00:00+00\"", PROFILE_ROW_VALID,
+          "2026-01-01 00:00:00+00" },
+        { "\"a\\u0062\\n\"", PROFILE_ROW_VALID, "ab\n" },
+        { "\" \"", PROFILE_ROW_VALID, " " },
+        { "\"\xc3\xa9\"", PROFILE_ROW_VALID, "\xc3\xa9" },
+        { "0", PROFILE_ROW_VALID, "0" },
+        { "-1", PROFILE_ROW_VALID, "-1" },
+        { "1.50", PROFILE_ROW_VALID, "1.50" },
+        { "1E+400", PROFILE_ROW_VALID, "1E+400" },
+        { "12345678901234567890123456789012345678901234567890.10",
+          PROFILE_ROW_VALID,
+          "12345678901234567890123456789012345678901234567890.10" },
+        { "null", PROFILE_ROW_NO_CURSOR, "" },
+        { "\"\"", PROFILE_ROW_NO_CURSOR, "" },
+        { "true", PROFILE_ROW_CURSOR_TYPE, "" },
+        { "false", PROFILE_ROW_CURSOR_TYPE, "" },
+        { "{}", PROFILE_ROW_CURSOR_TYPE, "" },
+        { "{\"at\":1}", PROFILE_ROW_CURSOR_TYPE, "" },
+        { "[1]", PROFILE_ROW_CURSOR_TYPE, "" }
+    };
+
+    parser = profile_row_parser_create(&members);
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        row_cursor_is(parser, cases[i].value, cases[i].reason,
+                      cases[i].cursor);
+    }
+
+    is_int(row_parse_by(parser, row_text("{\"id\":1}")),
+           PROFILE_ROW_NO_CURSOR, "a row without a cursor");
+    is_int(row_parse_by(parser, row_text("{\"id\":1,\"a\":{\"at\":1}}")),
+           PROFILE_ROW_NO_CURSOR, "one within is none");
+    is_int(row_parse_by(parser, row_text("{\"at\":1}")), PROFILE_ROW_NO_KEY,
+           "a cursor without a key");
+    is_int(row_parse(row_text("{\"id\":1,\"at\":{}}")), PROFILE_ROW_VALID,
+           "nobody asks for a cursor");
+
+    row_long_cursors(parser);
+
+    profile_row_parser_free(parser);
+}
+
+
+static void
+row_cursor_is(profile_row_parser_t *parser, const char *value,
+    profile_row_reason_e reason, const char *cursor)
+{
+    char                   text[256];
+    profile_row_reason_e   got;
+
+    (void) snprintf(text, sizeof(text), "{\"n\":[7,8],\"at\":%s,\"id\":9}",
+                    value);
+
+    got = row_parse_by(parser, text, strlen(text));
+
+    ok(got == reason
+       && (got != PROFILE_ROW_VALID
+           || (row_row.cursor.len == strlen(cursor)
+               && memcmp(row_row.cursor.data, cursor, strlen(cursor)) == 0
+               && row_row.id.len == 1
+               && row_row.id.data[0] == '9'
+               && !row_row.deleted)),
+       "the cursor %s: %s", scratch_shown(value, strlen(value)),
+       profile_row_reason(reason));
+}
+
+
+static void
+row_long_cursors(profile_row_parser_t *parser)
+{
+    int          quotes;
+    char         text[1100], ones[1001];
+    size_t       len;
+    const char  *quote;
+
+    memset(ones, '1', sizeof(ones));
+
+    for (len = 999; len <= 1001; len++) {
+        for (quotes = 0; quotes < 2; quotes++) {
+
+            quote = quotes ? "\"" : "";
+            (void) snprintf(text, sizeof(text), "{\"id\":1,\"at\":%s%.*s%s}",
+                            quote, (int) len, ones, quote);
+
+            is_int(row_parse_by(parser, text, strlen(text)),
+                   (len <= 1000) ? PROFILE_ROW_VALID
+                                 : PROFILE_ROW_LONG_CURSOR,
+                   "a cursor of %zu %s", len,
+                   quotes ? "characters" : "digits");
+
+            if (len <= 1000) {
+                is_int((long long) row_row.cursor.len, (long long) len,
+                       "all of it");
+            }
+        }
+    }
+}
+
+
+static void
+row_deleted(void)
+{
+    size_t                 i;
+    char                   text[256];
+    profile_row_reason_e   reason;
+    profile_row_parser_t  *parser;
+
+    static const profile_row_members_t  members = { "id", NULL, "gone" };
+
+    /* deleted or not, -1 where nobody knows */
+
+    static const struct {
+        const char  *value;
+        int          deleted;
+    } cases[] = {
+        { "true", 1 }, { "false", 0 }, { "null", 0 },
+        { "\"t\"", 1 }, { "\"f\"", 0 }, { "\"T\"", 1 }, { "\"F\"", 0 },
+        { "\"true\"", 1 }, { "\"false\"", 0 }, { "\"TRUE\"", 1 },
+        { "\"False\"", 0 }, { "\"tRuE\"", 1 },
+        { "1", 1 }, { "0", 0 }, { "\"1\"", 1 }, { "\"0\"", 0 },
+        { "\"\"", 0 }, { "\"\\u0074\"", 1 },
+        { "2", -1 }, { "-1", -1 }, { "-0", -1 }, { "1.0", -1 }, { "00", -2 },
+        { "\"yes\"", -1 }, { "\"no\"", -1 }, { "\"tr\"", -1 },
+        { "\"truee\"", -1 }, { "\" t\"", -1 }, { "\"t \"", -1 },
+        { "\"null\"", -1 }, { "{}", -1 }, { "[true]", -1 }
+    };
+
+    parser = profile_row_parser_create(&members);
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+
+        (void) snprintf(text, sizeof(text), "{\"id\":\"a\",\"gone\":%s}",
+                        cases[i].value);
+
+        reason = row_parse_by(parser, text, strlen(text));
+
+        switch (cases[i].deleted) {
+
+        case -2:
+            is_int(reason, PROFILE_ROW_SYNTAX, "no JSON: %s",
+                   cases[i].value);
+            break;
+
+        case -1:
+            is_int(reason, PROFILE_ROW_DELETED, "neither: %s",
+                   cases[i].value);
+            break;
+
+        default:
+            ok(reason == PROFILE_ROW_VALID
+               && row_row.deleted == cases[i].deleted,
+               "%s: %s", cases[i].deleted ? "deleted" : "not deleted",
+               cases[i].value);
+        }
+    }
+
+    ok(row_parse_by(parser, row_text("{\"id\":1}")) == PROFILE_ROW_VALID
+       && !row_row.deleted, "a row that does not say is there");
+    ok(row_parse(row_text("{\"id\":1,\"gone\":true}")) == PROFILE_ROW_VALID
+       && !row_row.deleted, "nobody asks for deleted ones");
+
+    profile_row_parser_free(parser);
+}
+
+
 static void
 row_reasons(void)
 {
@@ -577,6 +771,13 @@ row_is(const char *text, const char *id, const char *body)
 static profile_row_reason_e
 row_parse(const void *text, size_t len)
 {
+    return row_parse_by(row_parser, text, len);
+}
+
+
+static profile_row_reason_e
+row_parse_by(profile_row_parser_t *parser, const void *text, size_t len)
+{
     u_char                *buf;
     profile_row_reason_e   reason;
 
@@ -586,7 +787,7 @@ row_parse(const void *text, size_t len)
     }
 
     memcpy(buf + 8, text, len);
-    reason = profile_row_parse(row_parser, buf + 8, len, &row_row);
+    reason = profile_row_parse(parser, buf + 8, len, &row_row);
     free(buf);
 
     return reason;
