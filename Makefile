@@ -55,7 +55,7 @@ C_FLAGS  += $(WARN_FLAGS) $(EXTRA_CFLAGS)
 LD_FLAGS += $(EXTRA_LDFLAGS)
 
 CPPFLAGS_ALL := -D_FILE_OFFSET_BITS=64 -I$(SRC)/store -I$(SRC)/loader
-LIBS         := -ljansson -llmdb -lcrypto -lz
+LIBS         := -ljansson -llmdb -lz -lcrypto -pthread
 
 # V=1 shows the commands.
 

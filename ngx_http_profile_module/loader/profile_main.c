@@ -59,7 +59,8 @@ static const profile_command_t  profile_commands[] = {
     { "help", 0, 0, profile_main_help },
 
     { "sync", PROFILE_OPTION_WORKSPACE|PROFILE_OPTION_ENTITY
-              |PROFILE_OPTION_FULL|PROFILE_OPTION_ALLOW_SHRINK, 0,
+              |PROFILE_OPTION_FULL|PROFILE_OPTION_ALLOW_SHRINK
+              |PROFILE_OPTION_JSON, 0,
       profile_command_sync },
 
     { "apply", 0, 0, profile_command_apply },
@@ -316,7 +317,8 @@ profile_main_usage(FILE *out)
     (void) fprintf(out,
         "usage: profile-loader [-c FILE] COMMAND\n"
         "\n"
-        "  sync [--workspace W] [--entity E] [--full] [--allow-shrink]\n"
+        "  sync [--workspace W] [--entity E] [--full] [--allow-shrink]"
+        " [--json]\n"
         "                             apply the configuration, then refresh\n"
         "  apply                      workspaces, keys and entities only\n"
         "  key                        make a key and print it, once\n"

@@ -38,6 +38,15 @@ struct profile_merge_s {
     profile_bytes_t           primary_key;
     uint32_t                  now;
 
+    /* what the rows do not name stays, instead of being deleted */
+
+    unsigned                  upsert:1;
+
+    /* becomes the entity's; of length 0: the entity is to have none */
+
+    profile_bytes_t           cursor_column;
+    profile_bytes_t           cursor;
+
     /* called for each row whose id was there before it */
 
     void                    (*duplicate)(void *data,
@@ -59,8 +68,9 @@ struct profile_merge_s {
 
 
 /*
- * PROFILE_OK also where it was refused; any other outcome is a failure of
- * the store, and nothing has become visible.
+ * PROFILE_OK also where it was refused.  PROFILE_FAILED with the text
+ * "interrupted" after a signal; any other outcome is a failure of the store.
+ * Unless it is PROFILE_OK nothing has become visible.
  */
 
 int profile_merge(profile_merge_t *merge, profile_error_t *err);

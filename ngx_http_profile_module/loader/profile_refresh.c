@@ -6,17 +6,19 @@
  */
 
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "profile_format.h"
+#include "profile_cursor.h"
+#include "profile_feed.h"
 #include "profile_merge.h"
+#include "profile_progress.h"
 #include "profile_refresh.h"
-#include "profile_report.h"
+#include "profile_signal.h"
+#include "profile_summary.h"
 
-
-#define PROFILE_SORT_MEMORY  (64 * 1024 * 1024)
 
 /* An entity with fewer records may lose all of them. */
 
@@ -25,39 +27,44 @@
 
 typedef struct {
     const profile_refresh_t  *refresh;
-    profile_source_t         *source;
-    profile_sort_t           *rows;
-    profile_report_t          report;
+    profile_feed_t            feed;
     profile_merge_t           merge;
-    uint64_t                  read;        /* rows, valid or not */
+    profile_buffer_t          cursor;      /* a string, while it is stored */
     uint64_t                  written;     /* bytes, before it began */
     struct timespec           start;
     char                      label[2 * PROFILE_NAME_MAX + 2];
+    char                      error[PROFILE_ERROR_TEXT];
 } profile_refresh_run_t;
 
 
-static int profile_refresh_read(profile_refresh_run_t *run,
+static int profile_refresh_run(profile_refresh_run_t *run);
+static int profile_refresh_begin(profile_refresh_run_t *run,
     profile_error_t *err);
-static int profile_refresh_rows(profile_refresh_run_t *run, void *reader,
-    profile_row_parser_t *parser, profile_error_t *err);
-static int profile_refresh_merge(profile_refresh_run_t *run);
+static int profile_refresh_cursor(profile_refresh_run_t *run,
+    const profile_view_t *view, profile_error_t *err);
+static int profile_refresh_feed(profile_refresh_run_t *run,
+    profile_error_t *err);
+static int profile_refresh_merge(profile_refresh_run_t *run,
+    profile_error_t *err);
+static void profile_refresh_advance(profile_refresh_run_t *run);
 static void profile_refresh_duplicate(void *data,
     const profile_sorted_t *row);
 static int profile_refresh_refuse(void *data,
     const profile_merge_counts_t *counts, uint64_t old);
-static void profile_refresh_summary(const profile_refresh_run_t *run);
+static int profile_refresh_invalid(profile_refresh_run_t *run);
+static int profile_refresh_failed(profile_refresh_run_t *run, int status,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void profile_refresh_summary(const profile_refresh_run_t *run,
+    int status);
 static double profile_refresh_seconds(const struct timespec *start);
-static size_t profile_refresh_memory(void);
+static profile_bytes_t profile_refresh_bytes(const char *text);
 
 
 int
 profile_refresh(const profile_refresh_t *refresh)
 {
-    int                        rc;
-    char                      *directory;
-    profile_error_t            err;
-    profile_refresh_run_t      run;
-    profile_source_options_t   options;
+    int                    status;
+    profile_refresh_run_t  run;
 
     memset(&run, 0, sizeof(profile_refresh_run_t));
 
@@ -68,38 +75,193 @@ profile_refresh(const profile_refresh_t *refresh)
     (void) snprintf(run.label, sizeof(run.label), "%s/%s",
                     refresh->workspace->name, refresh->entity->name);
 
-    profile_report_init(&run.report, run.label);
+    profile_progress_label(run.label);
 
-    directory = profile_config_path(refresh->config, refresh->config->store);
-    run.rows = profile_sort_create(directory, profile_refresh_memory());
+    status = profile_refresh_run(&run);
+
+    profile_progress_label(NULL);
+
+    if (run.feed.source != NULL) {
+        profile_report_say(&run.feed.report, run.label, run.feed.source);
+    }
+
+    if (status != PROFILE_EXIT_DONE) {
+        profile_say("%s: %s", run.label, run.error);
+    }
+
+    profile_refresh_summary(&run, status);
+
+    profile_source_close(run.feed.source);
+    profile_sort_free(run.feed.rows);
+    free(run.feed.cursor.data);
+    free(run.cursor.data);
+
+    return status;
+}
+
+
+static int
+profile_refresh_run(profile_refresh_run_t *run)
+{
+    int              rc;
+    profile_error_t  err;
+
+    rc = profile_refresh_begin(run, &err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_refresh_feed(run, &err);
+    }
+
+    if (rc == PROFILE_FAILED) {
+        return profile_refresh_failed(run, PROFILE_EXIT_ENTITY,
+                                      "%s; the old data stays", err.text);
+    }
+
+    if (rc == PROFILE_OK) {
+
+        if (profile_refresh_invalid(run)) {
+            return PROFILE_EXIT_ENTITY;
+        }
+
+        rc = profile_refresh_merge(run, &err);
+    }
+
+    if (rc == PROFILE_OK) {
+        return run->merge.refused ? PROFILE_EXIT_ENTITY : PROFILE_EXIT_DONE;
+    }
+
+    if (profile_interrupted()) {
+        return profile_refresh_failed(run, PROFILE_EXIT_ENTITY,
+                                      "%s; the old data stays", err.text);
+    }
+
+    return profile_refresh_failed(run, PROFILE_EXIT_STORE, "%s", err.text);
+}
+
+
+/* Decides what kind of refresh this is, and from where it goes on. */
+
+static int
+profile_refresh_begin(profile_refresh_run_t *run, profile_error_t *err)
+{
+    int                             rc;
+    profile_merge_t                *merge;
+    const profile_view_t           *view;
+    const profile_refresh_t        *refresh;
+    const profile_config_entity_t  *entity;
+
+    refresh = run->refresh;
+    entity = refresh->entity;
+    merge = &run->merge;
+
+    merge->writer = refresh->writer;
+    merge->workspace = refresh->workspace->id;
+    merge->entity = entity->id;
+    merge->primary_key = profile_refresh_bytes(entity->primary_key);
+    merge->duplicate = profile_refresh_duplicate;
+    merge->refuse = profile_refresh_refuse;
+    merge->data = run;
+
+    rc = PROFILE_OK;
+
+    if (entity->refresh.incremental && !refresh->full) {
+        rc = profile_writer_snapshot(refresh->writer, &view, err);
+
+        if (rc == PROFILE_OK) {
+            rc = profile_refresh_cursor(run, view, err);
+            profile_writer_release(refresh->writer);
+        }
+    }
+
+    profile_buffer_append(&run->cursor, "", 1);
+
+    /* PROFILE_FAILED is said of sources here */
+
+    return (rc == PROFILE_FAILED) ? PROFILE_DAMAGED : rc;
+}
+
+
+/*
+ * The cursor counts only for the records that it was stored with, and for
+ * the column that it was taken from; else all starts over.
+ */
+
+static int
+profile_refresh_cursor(profile_refresh_run_t *run,
+    const profile_view_t *view, profile_error_t *err)
+{
+    int               rc;
+    profile_bytes_t   column;
+    profile_merge_t  *merge;
+    profile_cursor_t  cursor;
+    profile_entity_t  entity;
+
+    merge = &run->merge;
+    column = profile_refresh_bytes(run->refresh->entity->refresh.cursor);
+
+    rc = profile_view_entity(view, merge->workspace, merge->entity, &entity,
+                             err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_view_cursor(view, merge->workspace, merge->entity,
+                                 &cursor, err);
+    }
+
+    if (rc == PROFILE_NOT_FOUND) {
+        return PROFILE_OK;
+    }
+
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (entity.incarnation == 0
+        || profile_bytes_compare(&entity.primary_key, &merge->primary_key)
+           != 0
+        || profile_bytes_compare(&cursor.column, &column) != 0)
+    {
+        return PROFILE_OK;
+    }
+
+    profile_buffer_append(&run->cursor, cursor.value.data, cursor.value.len);
+    merge->upsert = 1;
+
+    return PROFILE_OK;
+}
+
+
+static int
+profile_refresh_feed(profile_refresh_run_t *run, profile_error_t *err)
+{
+    int                        rc;
+    char                      *directory;
+    profile_feed_t            *feed;
+    const profile_refresh_t   *refresh;
+    profile_source_options_t   options;
+
+    refresh = run->refresh;
+    feed = &run->feed;
 
     options.config = refresh->config;
     options.from = &refresh->entity->source;
-    options.label = run.label;
-    options.cursor = "";
+    options.label = run->label;
+    options.cursor = (const char *) run->cursor.data;
 
-    rc = profile_source_open(&run.source, &options, &err);
-
-    if (rc == PROFILE_OK) {
-        rc = profile_refresh_read(&run, &err);
+    rc = profile_source_open(&feed->source, &options, err);
+    if (rc != PROFILE_OK) {
+        feed->source = NULL;
+        return rc;
     }
 
-    if (rc == PROFILE_OK) {
-        rc = profile_refresh_merge(&run);
+    directory = profile_config_path(refresh->config, refresh->config->store);
 
-    } else if (rc == PROFILE_FAILED) {
-        profile_say("%s: %s; the old data stays", run.label, err.text);
-        rc = PROFILE_EXIT_ENTITY;
+    feed->entity = refresh->entity;
+    feed->directory = directory;
+    feed->newest = (refresh->entity->refresh.incremental != 0);
 
-    } else {
-        profile_say("%s: %s", run.label, err.text);
-        rc = PROFILE_EXIT_STORE;
-    }
+    rc = profile_feed(feed, err);
 
-    profile_report_end(&run.report);
-
-    profile_source_close(run.source);
-    profile_sort_free(run.rows);
+    feed->directory = NULL;
     free(directory);
 
     return rc;
@@ -107,127 +269,44 @@ profile_refresh(const profile_refresh_t *refresh)
 
 
 static int
-profile_refresh_read(profile_refresh_run_t *run, profile_error_t *err)
+profile_refresh_merge(profile_refresh_run_t *run, profile_error_t *err)
 {
-    int                             rc;
-    void                           *reader;
-    profile_input_t                 input;
-    profile_row_members_t           members;
-    profile_row_parser_t           *parser;
-    const profile_config_entity_t  *entity;
+    profile_merge_t                 *merge;
+    const profile_config_refresh_t  *refresh;
 
-    entity = run->refresh->entity;
-    members.primary_key = entity->primary_key;
-    members.cursor = entity->refresh.cursor;
-    members.deleted = entity->refresh.deleted;
+    merge = &run->merge;
+    refresh = &run->refresh->entity->refresh;
 
-    profile_input_init(&input, run->source);
-    reader = profile_format(entity->format)->create(entity, &input);
-    parser = profile_row_parser_create(&members);
+    merge->rows = run->feed.rows;
+    merge->now = (uint32_t) time(NULL);
 
-    rc = profile_refresh_rows(run, reader, parser, err);
+    if (refresh->incremental) {
+        profile_refresh_advance(run);
 
-    profile_row_parser_free(parser);
-    profile_format(entity->format)->free(reader);
-    profile_input_free(&input);
-
-    return rc;
-}
-
-
-static int
-profile_refresh_rows(profile_refresh_run_t *run, void *reader,
-    profile_row_parser_t *parser, profile_error_t *err)
-{
-    int                      rc;
-    profile_raw_t            raw;
-    profile_row_t            row;
-    profile_buffer_t         json;
-    profile_sorted_t         sorted;
-    profile_row_reason_e     reason;
-    const profile_format_t  *format;
-
-    memset(&json, 0, sizeof(profile_buffer_t));
-    format = profile_format(run->refresh->entity->format);
-
-    for ( ;; ) {
-        rc = format->next(reader, &raw, &reason, err);
-
-        if (rc != PROFILE_OK) {
-            free(json.data);
-            return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
-        }
-
-        run->read++;
-
-        if (reason == PROFILE_ROW_VALID && format->decode != NULL) {
-            json.len = 0;
-            reason = format->decode(&raw, &json);
-            raw.text = json.data;
-            raw.len = json.len;
-        }
-
-        if (reason == PROFILE_ROW_VALID) {
-            reason = profile_row_parse(parser, raw.text, raw.len, &row);
-        }
-
-        if (reason != PROFILE_ROW_VALID) {
-            profile_report_row(&run->report,
-                               profile_source_name(run->source, raw.stream),
-                               raw.line, reason);
-            continue;
-        }
-
-        sorted.id = row.id;
-        sorted.body = row.body;
-        sorted.stream = raw.stream;
-        sorted.line = raw.line;
-
-        rc = profile_sort_add(run->rows, &sorted, err);
-        if (rc != PROFILE_OK) {
-            free(json.data);
-            return rc;
-        }
+        merge->cursor_column = profile_refresh_bytes(refresh->cursor);
     }
+
+    return profile_merge(merge, err);
 }
 
 
-static int
-profile_refresh_merge(profile_refresh_run_t *run)
-{
-    int                             rc;
-    profile_merge_t                *merge;
-    profile_error_t                 err;
-    const profile_config_entity_t  *entity;
+/* The cursor moves on and never back: to the greatest value ever seen. */
 
-    entity = run->refresh->entity;
+static void
+profile_refresh_advance(profile_refresh_run_t *run)
+{
+    profile_bytes_t   seen, stored;
+    profile_merge_t  *merge;
+
     merge = &run->merge;
 
-    merge->writer = run->refresh->writer;
-    merge->rows = run->rows;
-    merge->workspace = run->refresh->workspace->id;
-    merge->entity = entity->id;
-    merge->primary_key.data = (const u_char *) entity->primary_key;
-    merge->primary_key.len = strlen(entity->primary_key);
-    merge->now = (uint32_t) time(NULL);
-    merge->duplicate = profile_refresh_duplicate;
-    merge->refuse = profile_refresh_refuse;
-    merge->data = run;
+    seen = (profile_bytes_t) { run->feed.cursor.len, run->feed.cursor.data };
+    stored = profile_refresh_bytes((const char *) run->cursor.data);
 
-    rc = profile_merge(merge, &err);
-
-    if (rc != PROFILE_OK) {
-        profile_say("%s: %s", run->label, err.text);
-        return PROFILE_EXIT_STORE;
-    }
-
-    if (merge->refused) {
-        return PROFILE_EXIT_ENTITY;
-    }
-
-    profile_refresh_summary(run);
-
-    return PROFILE_EXIT_DONE;
+    merge->cursor = (seen.len == 0
+                     || (stored.len != 0
+                         && profile_cursor_compare(&stored, &seen) >= 0))
+                    ? stored : seen;
 }
 
 
@@ -236,9 +315,14 @@ profile_refresh_duplicate(void *data, const profile_sorted_t *row)
 {
     profile_refresh_run_t *run = data;
 
-    profile_report_row(&run->report,
-                       profile_source_name(run->source, row->stream),
-                       row->line, PROFILE_ROW_DUPLICATE_KEY);
+    profile_report_row_t  invalid;
+
+    invalid.order = run->feed.newest ? UINT64_MAX - row->order : row->order;
+    invalid.line = row->line;
+    invalid.stream = row->stream;
+    invalid.reason = PROFILE_ROW_DUPLICATE_KEY;
+
+    profile_report_row(&run->feed.report, &invalid);
 }
 
 
@@ -254,13 +338,8 @@ profile_refresh_refuse(void *data, const profile_merge_counts_t *counts,
     const profile_config_entity_t  *entity;
 
     entity = run->refresh->entity;
-    limit = (double) run->read * entity->max_invalid / 100;
 
-    if ((double) run->report.invalid > limit) {
-        profile_say("%s: %llu of %llu rows are invalid, more than "
-                    "max_invalid (%g %%) allows; the old data stays",
-                    run->label, (unsigned long long) run->report.invalid,
-                    (unsigned long long) run->read, entity->max_invalid);
+    if (profile_refresh_invalid(run)) {
         return 1;
     }
 
@@ -270,9 +349,10 @@ profile_refresh_refuse(void *data, const profile_merge_counts_t *counts,
         && old > PROFILE_SHRINK_RECORDS
         && (double) counts->deleted > limit)
     {
-        profile_say("%s: %llu of %llu records would be deleted, more than "
+        (void) profile_refresh_failed(run, PROFILE_EXIT_ENTITY,
+                    "%llu of %llu records would be deleted, more than "
                     "max_delete (%g %%) allows; the old data stays; where "
-                    "this is right, use --allow-shrink", run->label,
+                    "this is right, use --allow-shrink",
                     (unsigned long long) counts->deleted,
                     (unsigned long long) old, entity->max_delete);
         return 1;
@@ -282,29 +362,73 @@ profile_refresh_refuse(void *data, const profile_merge_counts_t *counts,
 }
 
 
-static void
-profile_refresh_summary(const profile_refresh_run_t *run)
+static int
+profile_refresh_invalid(profile_refresh_run_t *run)
 {
-    double                         seconds;
-    const profile_merge_counts_t  *counts;
+    double                          limit;
+    const profile_feed_t           *feed;
+    const profile_config_entity_t  *entity;
 
-    counts = &run->merge.counts;
-    seconds = profile_refresh_seconds(&run->start);
+    feed = &run->feed;
+    entity = run->refresh->entity;
+    limit = (double) feed->read * entity->max_invalid / 100;
 
-    (void) printf("%s: %llu rows, %llu invalid, %llu added, %llu changed, "
-                  "%llu deleted, %llu unchanged, %.1f s, %.0f rows/s, "
-                  "%llu bytes written\n", run->label,
-                  (unsigned long long) run->read,
-                  (unsigned long long) run->report.invalid,
-                  (unsigned long long) counts->added,
-                  (unsigned long long) counts->changed,
-                  (unsigned long long) counts->deleted,
-                  (unsigned long long) counts->unchanged, seconds,
-                  (double) run->read / seconds,
-                  (unsigned long long)
-                      (profile_writer_written(run->refresh->writer)
-                       - run->written));
-    (void) fflush(stdout);
+    if ((double) feed->report.invalid <= limit) {
+        return 0;
+    }
+
+    (void) profile_refresh_failed(run, PROFILE_EXIT_ENTITY,
+                "%llu of %llu rows are invalid, more than max_invalid "
+                "(%g %%) allows; the old data stays",
+                (unsigned long long) feed->report.invalid,
+                (unsigned long long) feed->read, entity->max_invalid);
+
+    return 1;
+}
+
+
+/* Notes what went wrong; returns status. */
+
+static int
+profile_refresh_failed(profile_refresh_run_t *run, int status,
+    const char *fmt, ...)
+{
+    va_list  args;
+
+    va_start(args, fmt);
+    (void) vsnprintf(run->error, sizeof(run->error), fmt, args);
+    va_end(args);
+
+    return status;
+}
+
+
+static void
+profile_refresh_summary(const profile_refresh_run_t *run, int status)
+{
+    profile_summary_t         summary;
+    const profile_refresh_t  *refresh;
+
+    refresh = run->refresh;
+
+    summary.workspace = refresh->workspace;
+    summary.entity = refresh->entity;
+    summary.label = run->label;
+    summary.error = (status == PROFILE_EXIT_DONE) ? NULL : run->error;
+    summary.upsert = run->merge.upsert;
+    summary.read = run->feed.read;
+    summary.invalid = run->feed.report.invalid;
+    summary.counts = run->merge.counts;
+    summary.cursor = run->merge.cursor;
+    summary.seconds = profile_refresh_seconds(&run->start);
+    summary.written = profile_writer_written(refresh->writer) - run->written;
+
+    if (refresh->json) {
+        profile_summary_json(&summary);
+
+    } else {
+        profile_summary_text(&summary);
+    }
 }
 
 
@@ -323,22 +447,13 @@ profile_refresh_seconds(const struct timespec *start)
 }
 
 
-/* Small values let a test sort a few rows as if they were millions. */
-
-static size_t
-profile_refresh_memory(void)
+static profile_bytes_t
+profile_refresh_bytes(const char *text)
 {
-    char        *end;
-    const char  *text;
-    size_t       memory;
+    profile_bytes_t  bytes;
 
-    text = getenv("PROFILE_SORT_MEMORY");
+    bytes.data = (const u_char *) text;
+    bytes.len = strlen(text);
 
-    if (text == NULL) {
-        return PROFILE_SORT_MEMORY;
-    }
-
-    memory = strtoull(text, &end, 10);
-
-    return (*end != '\0' || memory == 0) ? PROFILE_SORT_MEMORY : memory;
+    return bytes;
 }

@@ -19,7 +19,9 @@ typedef struct {
     const profile_config_workspace_t  *workspace;
     const profile_config_entity_t     *entity;
     profile_writer_t                  *writer;
+    int                                full;
     int                                allow_shrink;
+    int                                json;
 } profile_refresh_t;
 
 

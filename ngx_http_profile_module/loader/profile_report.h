@@ -2,7 +2,8 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * Invalid rows: the first ten by name, then how many of each kind.
+ * Invalid rows: the first ten by source and line, then how many of each
+ * kind.
  */
 
 
@@ -11,24 +12,39 @@
 
 
 #include "profile_row.h"
+#include "profile_source.h"
 
 
 #define PROFILE_REPORT_ROWS  10
 
 
-/* label is "WORKSPACE/ENTITY" and must live as long. */
+typedef struct {
+    uint64_t              order;       /* of all rows, from 1 */
+    uint64_t              line;
+    uint32_t              stream;
+    profile_row_reason_e  reason;
+} profile_report_row_t;
+
+
+/* All zero is an empty one.  Threads have their own, which are then added. */
 
 typedef struct {
-    const char  *label;
-    uint64_t     invalid;
-    uint64_t     counts[PROFILE_ROW_REASONS];
+    uint64_t              invalid;
+    uint64_t              counts[PROFILE_ROW_REASONS];
+    profile_report_row_t  rows[PROFILE_REPORT_ROWS];    /* in order */
+    size_t                nrows;
 } profile_report_t;
 
 
-void profile_report_init(profile_report_t *report, const char *label);
-void profile_report_row(profile_report_t *report, const char *source,
-    uint64_t line, profile_row_reason_e reason);
-void profile_report_end(const profile_report_t *report);
+void profile_report_row(profile_report_t *report,
+    const profile_report_row_t *row);
+void profile_report_add(profile_report_t *report,
+    const profile_report_t *other);
+
+/* label is "WORKSPACE/ENTITY"; the source knows the streams' names. */
+
+void profile_report_say(const profile_report_t *report, const char *label,
+    const profile_source_t *source);
 
 
 #endif /* _PROFILE_REPORT_H_INCLUDED_ */

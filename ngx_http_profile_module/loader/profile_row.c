@@ -45,6 +45,8 @@ struct profile_row_parser_s {
 
 static int profile_row_scan(profile_row_parser_t *parser,
     const u_char *text, size_t len);
+static void profile_row_copy(profile_row_parser_t *parser,
+    const u_char *start, const u_char *end);
 static size_t profile_row_string(const u_char *p, const u_char *last);
 static size_t profile_row_number(const u_char *p, const u_char *last);
 static size_t profile_row_digits(const u_char *p, const u_char *last);
@@ -171,28 +173,34 @@ profile_row_scan(profile_row_parser_t *parser, const u_char *text,
     size_t len)
 {
     size_t         n;
-    const u_char  *p, *last;
+    const u_char  *p, *last, *start;
 
     parser->body.len = 0;
     parser->shown.len = 0;
     parser->nnumbers = 0;
 
     profile_buffer_append(&parser->body, PROFILE_BODY_PREFIX,
-                       sizeof(PROFILE_BODY_PREFIX) - 1);
+                          sizeof(PROFILE_BODY_PREFIX) - 1);
 
     p = text;
     last = text + len;
+    start = p;
 
     while (p < last) {
 
         switch (*p) {
 
+        case '"':
+            p += profile_row_string(p, last);
+            continue;
+
         case ' ':
         case '\t':
         case '\r':
         case '\n':
+            profile_row_copy(parser, start, p);
             profile_buffer_append(&parser->shown, p, 1);
-            p++;
+            start = ++p;
             continue;
 
         case '-':
@@ -204,28 +212,32 @@ profile_row_scan(profile_row_parser_t *parser, const u_char *text,
                 return -1;
             }
 
+            profile_row_copy(parser, start, p);
             profile_buffer_append(&parser->body, p, n);
             profile_row_add_number(parser, (size_t) (p - text), n);
             p += n;
+            start = p;
             continue;
 
-        case '"':
-            n = profile_row_string(p, last);
-            break;
-
         default:
-            n = 1;
-            break;
+            p++;
+            continue;
         }
-
-        profile_buffer_append(&parser->body, p, n);
-        profile_buffer_append(&parser->shown, p, n);
-        p += n;
     }
 
+    profile_row_copy(parser, start, last);
     profile_buffer_append(&parser->body, "}", 1);
 
     return 0;
+}
+
+
+static void
+profile_row_copy(profile_row_parser_t *parser, const u_char *start,
+    const u_char *end)
+{
+    profile_buffer_append(&parser->body, start, (size_t) (end - start));
+    profile_buffer_append(&parser->shown, start, (size_t) (end - start));
 }
 
 

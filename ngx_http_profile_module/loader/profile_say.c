@@ -9,8 +9,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "profile_loader.h"
+#include "profile_progress.h"
 
 
 void
@@ -31,6 +33,8 @@ profile_say(const char *fmt, ...)
             *p = '?';
         }
     }
+
+    profile_progress_clear();
 
     /* one call for one line: others may write to the same log */
 
@@ -67,7 +71,10 @@ profile_realloc(void *p, size_t size)
 
     if (p == NULL) {
         profile_say("out of memory: %zu bytes are not to be had", size);
-        exit(PROFILE_EXIT_STORE);
+
+        /* other threads may be at work: nothing of theirs is torn down */
+
+        _exit(PROFILE_EXIT_STORE);
     }
 
     return p;

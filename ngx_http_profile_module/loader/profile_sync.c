@@ -210,7 +210,9 @@ profile_sync_entities(const profile_options_t *options,
 
     refresh.config = config;
     refresh.writer = writer;
+    refresh.full = options->full;
     refresh.allow_shrink = options->allow_shrink;
+    refresh.json = options->json;
 
     for (i = 0; i < config->nworkspaces; i++) {
 
@@ -232,7 +234,7 @@ profile_sync_entities(const profile_options_t *options,
 
             rc = profile_refresh(&refresh);
 
-            if (rc == PROFILE_EXIT_STORE) {
+            if (rc == PROFILE_EXIT_STORE || profile_interrupted()) {
                 return rc;
             }
 

@@ -477,7 +477,7 @@ merge_many(void)
     merge_entity(writer, 1, 2);
 
     for (n = 1; n <= 2; n++) {
-        rows = profile_sort_create(scratch_directory, MERGE_MEMORY);
+        rows = profile_sort_create(scratch_directory, MERGE_MEMORY, 1);
         merge_many_rows(rows, 0, 0);
         merge_rows(writer, &run, n, 100, rows);
         profile_sort_free(rows);
@@ -488,7 +488,7 @@ merge_many(void)
     is_int(merge_look(writer, 2).incarnation, 2, "two entities, loaded");
 
     for (n = 1; n <= 3; n++) {
-        rows = profile_sort_create(scratch_directory, MERGE_MEMORY);
+        rows = profile_sort_create(scratch_directory, MERGE_MEMORY, 1);
         merge_many_rows(rows, 0, MERGE_MANY / 3 * n + ((n == 3) ? 1 : 0));
         merge_rows(writer, &run, 1, 200, rows);
         profile_sort_free(rows);
@@ -499,7 +499,7 @@ merge_many(void)
 
     /* duplicates that are met before and after it turns out to be too much */
 
-    rows = profile_sort_create(scratch_directory, MERGE_MEMORY);
+    rows = profile_sort_create(scratch_directory, MERGE_MEMORY, 1);
     merge_many_rows(rows, 0, MERGE_MANY);
     merge_add(rows, "00000000", 8, "dup", 3, 1000001);
     merge_add(rows, "00000002", 8, "dup", 3, 1000002);
@@ -613,7 +613,7 @@ merge_twice_refused(void)
 
     merge_answer = 1;
 
-    rows = profile_sort_create(scratch_directory, MERGE_MEMORY);
+    rows = profile_sort_create(scratch_directory, MERGE_MEMORY, 1);
     merge_many_rows(rows, 0, 0);
     merge_rows(writer, &run, 1, 300, rows);
     profile_sort_free(rows);
@@ -807,7 +807,7 @@ merge_text(profile_writer_t *writer, merge_run_t *run, uint32_t entity,
     uint64_t         line;
     profile_sort_t  *sort;
 
-    sort = profile_sort_create(scratch_directory, MERGE_MEMORY);
+    sort = profile_sort_create(scratch_directory, MERGE_MEMORY, 1);
 
     for (line = 1; *rows != '\0'; line++) {
         len = strcspn(rows, ":");
@@ -861,7 +861,7 @@ merge_add(profile_sort_t *sort, const char *id, size_t len,
     row.stream = 0;
     row.line = line;
 
-    must(profile_sort_add(sort, &row, &err), &err);
+    must(profile_sort_add(sort, 0, &row, &err), &err);
 }
 
 

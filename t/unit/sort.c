@@ -98,7 +98,7 @@ sort_empty(void)
     profile_error_t    err;
     profile_sorted_t   row;
 
-    sort = profile_sort_create(scratch_directory, 4096);
+    sort = profile_sort_create(scratch_directory, 4096, 1);
     is_int(profile_sort_rewind(sort, &err), PROFILE_OK, "no rows");
     is_int(profile_sort_next(sort, &row, &err), PROFILE_NOT_FOUND,
            "none comes");
@@ -110,11 +110,11 @@ sort_empty(void)
        "none is counted");
     profile_sort_free(sort);
 
-    sort = profile_sort_create(scratch_directory, 4096);
+    sort = profile_sort_create(scratch_directory, 4096, 1);
     profile_sort_free(sort);
     ok(1, "one that was never used");
 
-    sort = profile_sort_create(scratch_directory, 4096);
+    sort = profile_sort_create(scratch_directory, 4096, 1);
     sort_add(sort, 0);
     profile_sort_free(sort);
     ok(1, "one that was left in the middle");
@@ -148,7 +148,7 @@ sort_some(void)
     const size_t       count = sizeof(ids) / sizeof(ids[0]);
 
     for (n = 0; n < 2; n++) {
-        sort = profile_sort_create(scratch_directory, n ? 128 : 1000000);
+        sort = profile_sort_create(scratch_directory, n ? 128 : 1000000, 1);
 
         for (i = 0; i < count; i++) {
             row.id.data = (const u_char *) ids[(i * 7 + 3) % count].id;
@@ -157,7 +157,7 @@ sort_some(void)
             row.body.len = 1;
             row.stream = 0;
             row.line = i;
-            need(profile_sort_add(sort, &row, &err) == PROFILE_OK, err.text);
+            need(profile_sort_add(sort, 0, &row, &err) == PROFILE_OK, err.text);
         }
 
         need(profile_sort_rewind(sort, &err) == PROFILE_OK, err.text);
@@ -184,7 +184,7 @@ sort_order(size_t memory)
     profile_sort_t    *sort;
     profile_error_t    err;
 
-    sort = profile_sort_create(scratch_directory, memory);
+    sort = profile_sort_create(scratch_directory, memory, 1);
     bytes = 0;
 
     for (i = 0; i < SORT_ROWS; i++) {
@@ -266,7 +266,7 @@ sort_twice(size_t memory)
     profile_error_t    err;
     profile_sorted_t   row;
 
-    sort = profile_sort_create(scratch_directory, memory);
+    sort = profile_sort_create(scratch_directory, memory, 1);
 
     for (i = 0; i < 3000; i++) {
         sort_add(sort, i);
@@ -312,7 +312,7 @@ sort_huge(size_t memory)
     body = malloc(5000000);
     need(body != NULL, "malloc()");
 
-    sort = profile_sort_create(scratch_directory, memory);
+    sort = profile_sort_create(scratch_directory, memory, 1);
 
     for (i = 0; i < count; i++) {
         memset(body, 'a' + (int) i, sizes[i]);
@@ -323,7 +323,7 @@ sort_huge(size_t memory)
         row.body.len = sizes[i];
         row.stream = 0;
         row.line = i;
-        need(profile_sort_add(sort, &row, &err) == PROFILE_OK, err.text);
+        need(profile_sort_add(sort, 0, &row, &err) == PROFILE_OK, err.text);
     }
 
     for (j = 0; j < 2; j++) {
@@ -361,7 +361,7 @@ sort_lengths(void)
     profile_sorted_t   row;
 
     memset(id, 0xfe, sizeof(id));
-    sort = profile_sort_create(scratch_directory, 8192);
+    sort = profile_sort_create(scratch_directory, 8192, 1);
 
     for (i = 0; i < 500; i++) {
         len = (i * 137) % 500 + 1;
@@ -371,7 +371,7 @@ sort_lengths(void)
         row.body.len = len;
         row.stream = UINT32_MAX;
         row.line = UINT64_MAX - len;
-        need(profile_sort_add(sort, &row, &err) == PROFILE_OK, err.text);
+        need(profile_sort_add(sort, 0, &row, &err) == PROFILE_OK, err.text);
     }
 
     need(profile_sort_rewind(sort, &err) == PROFILE_OK, err.text);
@@ -430,7 +430,7 @@ sort_memory_run(void)
     profile_sorted_t   row;
 
     before = sort_peak();
-    sort = profile_sort_create(scratch_directory, 1024 * 1024);
+    sort = profile_sort_create(scratch_directory, 1024 * 1024, 1);
 
     for (i = 0; i < 16384; i++) {
         row.id.data = sort_rows[i].id;
@@ -440,7 +440,7 @@ sort_memory_run(void)
         row.stream = 0;
         row.line = i;
 
-        if (profile_sort_add(sort, &row, &err) != PROFILE_OK) {
+        if (profile_sort_add(sort, 0, &row, &err) != PROFILE_OK) {
             return 255;
         }
     }
@@ -496,7 +496,7 @@ sort_no_folder(void)
     profile_sorted_t   row;
 
     folder = scratch("nowhere");
-    sort = profile_sort_create(folder, 1000);
+    sort = profile_sort_create(folder, 1000, 1);
     memset(&row, 0, sizeof(row));
     row.id.data = (const u_char *) "a";
     row.id.len = 1;
@@ -505,15 +505,15 @@ sort_no_folder(void)
     rc = PROFILE_OK;
 
     for (i = 0; i < 100 && rc == PROFILE_OK; i++) {
-        rc = profile_sort_add(sort, &row, &err);
+        rc = profile_sort_add(sort, 0, &row, &err);
     }
 
     ok(rc != PROFILE_OK && rc != PROFILE_NOT_FOUND
        && strstr(err.text, folder) != NULL, "no folder: %s", err.text);
     profile_sort_free(sort);
 
-    sort = profile_sort_create(folder, 1000000);
-    is_int(profile_sort_add(sort, &row, &err), PROFILE_OK,
+    sort = profile_sort_create(folder, 1000000, 1);
+    is_int(profile_sort_add(sort, 0, &row, &err), PROFILE_OK,
            "none is needed for what fits");
     is_int(profile_sort_rewind(sort, &err), PROFILE_OK, "nor to read it");
     profile_sort_free(sort);
@@ -530,7 +530,7 @@ sort_no_space(void)
     profile_error_t    err;
     profile_sorted_t   row;
 
-    sort = profile_sort_create(scratch_directory, 65536);
+    sort = profile_sort_create(scratch_directory, 65536, 1);
     rc = PROFILE_OK;
 
     need(getrlimit(RLIMIT_FSIZE, &old) == 0, "getrlimit()");
@@ -547,7 +547,7 @@ sort_no_space(void)
         row.stream = 0;
         row.line = i;
 
-        rc = profile_sort_add(sort, &row, &err);
+        rc = profile_sort_add(sort, 0, &row, &err);
     }
 
     need(setrlimit(RLIMIT_FSIZE, &old) == 0, "setrlimit()");
@@ -598,7 +598,7 @@ sort_add(profile_sort_t *sort, size_t i)
     row.stream = (uint32_t) i % 3;
     row.line = i;
 
-    need(profile_sort_add(sort, &row, &err) == PROFILE_OK, err.text);
+    need(profile_sort_add(sort, 0, &row, &err) == PROFILE_OK, err.text);
 
     memset(id, '?', sort_rows[i].len);
     free(id);
