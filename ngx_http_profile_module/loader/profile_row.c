@@ -6,9 +6,15 @@
  *
  * jansson turns numbers into C's, and refuses those that do not fit.  A row
  * may hold any number, so each is checked here, against the grammar, and
- * jansson is shown its ordinal instead: the first number of the row is 0,
- * the next 1.  The value that jansson then finds for the primary key leads
- * back to the digits as they were written.
+ * jansson is shown its ordinal instead: the first such value of the row is
+ * 0, the next 1.  What jansson then finds for the primary key leads back to
+ * the digits as they were written.
+ *
+ * A string that is a value and plain, of printable ASCII without escapes, is
+ * right as it stands, and so is replaced as well: 17 becomes "=17".  Most
+ * bytes of most rows are of this kind, and jansson takes ten times as long
+ * over them.  Other strings are shown whole, after a letter that tells them
+ * apart; names of members are shown as they are.
  */
 
 
@@ -24,20 +30,28 @@
 
 #define PROFILE_BODY_PREFIX  "{\"data\":"
 
+#define profile_row_bytes(c)  (UINT64_C(0x0101010101010101) * (c))
+
+
+#define PROFILE_ROW_ORDINAL  '='      /* then the ordinal */
+#define PROFILE_ROW_WHOLE    'x'      /* then the string */
+
+
+/* A value that jansson is not shown, in the row's text. */
 
 typedef struct {
     size_t  offset;
     size_t  len;
-} profile_row_number_t;
+} profile_row_span_t;
 
 
 struct profile_row_parser_s {
     const profile_row_members_t  *members;
     profile_buffer_t              body;
     profile_buffer_t              shown;       /* to jansson */
-    profile_row_number_t         *numbers;
-    size_t                        nnumbers;
-    size_t                        size;        /* of numbers */
+    profile_row_span_t           *spans;
+    size_t                        nspans;
+    size_t                        size;        /* of spans */
     u_char                        id[PROFILE_RECORD_ID_MAX];
     u_char                        cursor[PROFILE_CURSOR_MAX];
 };
@@ -45,12 +59,14 @@ struct profile_row_parser_s {
 
 static int profile_row_scan(profile_row_parser_t *parser,
     const u_char *text, size_t len);
-static void profile_row_copy(profile_row_parser_t *parser,
-    const u_char *start, const u_char *end);
-static size_t profile_row_string(const u_char *p, const u_char *last);
+static size_t profile_row_string(profile_row_parser_t *parser,
+    const u_char *text, const u_char *p, const u_char *last,
+    const u_char **start);
+static const u_char *profile_row_plain(const u_char *p, const u_char *last);
+static int profile_row_is_name(const u_char *p, const u_char *last);
 static size_t profile_row_number(const u_char *p, const u_char *last);
 static size_t profile_row_digits(const u_char *p, const u_char *last);
-static void profile_row_add_number(profile_row_parser_t *parser,
+static void profile_row_replace(profile_row_parser_t *parser,
     size_t offset, size_t len);
 static profile_row_reason_e profile_row_error(const json_error_t *error);
 static profile_row_reason_e profile_row_members(
@@ -112,7 +128,7 @@ profile_row_parser_free(profile_row_parser_t *parser)
     if (parser != NULL) {
         free(parser->body.data);
         free(parser->shown.data);
-        free(parser->numbers);
+        free(parser->spans);
         free(parser);
     }
 }
@@ -177,31 +193,32 @@ profile_row_scan(profile_row_parser_t *parser, const u_char *text,
 
     parser->body.len = 0;
     parser->shown.len = 0;
-    parser->nnumbers = 0;
+    parser->nspans = 0;
 
     profile_buffer_append(&parser->body, PROFILE_BODY_PREFIX,
                           sizeof(PROFILE_BODY_PREFIX) - 1);
 
     p = text;
     last = text + len;
-    start = p;
+    start = p;          /* of what has not been shown */
 
     while (p < last) {
 
         switch (*p) {
 
-        case '"':
-            p += profile_row_string(p, last);
-            continue;
-
         case ' ':
         case '\t':
         case '\r':
         case '\n':
-            profile_row_copy(parser, start, p);
-            profile_buffer_append(&parser->shown, p, 1);
+            profile_buffer_append(&parser->body, start, (size_t) (p - start));
+            profile_buffer_append(&parser->shown, start,
+                                  (size_t) (p + 1 - start));
             start = ++p;
             continue;
+
+        case '"':
+            n = profile_row_string(parser, text, p, last, &start);
+            break;
 
         case '-':
         case '0': case '1': case '2': case '3': case '4':
@@ -212,53 +229,130 @@ profile_row_scan(profile_row_parser_t *parser, const u_char *text,
                 return -1;
             }
 
-            profile_row_copy(parser, start, p);
-            profile_buffer_append(&parser->body, p, n);
-            profile_row_add_number(parser, (size_t) (p - text), n);
-            p += n;
-            start = p;
-            continue;
+            profile_buffer_append(&parser->body, start,
+                                  (size_t) (p + n - start));
+            profile_buffer_append(&parser->shown, start,
+                                  (size_t) (p - start));
+            profile_row_replace(parser, (size_t) (p - text), n);
+            start = p + n;
+            break;
 
         default:
-            p++;
-            continue;
+            n = 1;
+            break;
         }
+
+        p += n;
     }
 
-    profile_row_copy(parser, start, last);
+    profile_buffer_append(&parser->body, start, (size_t) (last - start));
+    profile_buffer_append(&parser->shown, start, (size_t) (last - start));
     profile_buffer_append(&parser->body, "}", 1);
 
     return 0;
 }
 
 
-static void
-profile_row_copy(profile_row_parser_t *parser, const u_char *start,
-    const u_char *end)
+/*
+ * The length of a string with its quotes.  A value is shown here, and *start
+ * moves behind it; a name is left to what follows.
+ */
+
+static size_t
+profile_row_string(profile_row_parser_t *parser, const u_char *text,
+    const u_char *p, const u_char *last, const u_char **start)
 {
-    profile_buffer_append(&parser->body, start, (size_t) (end - start));
-    profile_buffer_append(&parser->shown, start, (size_t) (end - start));
+    size_t         n;
+    const u_char  *end, *next;
+
+    end = profile_row_plain(p + 1, last);
+    next = end;
+
+    while (next < last && *next != '"') {
+        next += (*next == '\\' && last - next > 1) ? 2 : 1;
+    }
+
+    if (next == last) {
+
+        /* it has no end: jansson will say so */
+
+        return (size_t) (last - p);
+    }
+
+    n = (size_t) (next + 1 - p);
+
+    if (profile_row_is_name(next + 1, last)) {
+        return n;
+    }
+
+    profile_buffer_append(&parser->body, *start, (size_t) (p + n - *start));
+    profile_buffer_append(&parser->shown, *start, (size_t) (p + 1 - *start));
+    *start = p + n;
+
+    if (next == end) {
+        profile_buffer_append(&parser->shown, (u_char []) {
+                              PROFILE_ROW_ORDINAL }, 1);
+        profile_row_replace(parser, (size_t) (p + 1 - text), n - 2);
+        profile_buffer_append(&parser->shown, "\"", 1);
+
+    } else {
+        profile_buffer_append(&parser->shown, (u_char []) {
+                              PROFILE_ROW_WHOLE }, 1);
+        profile_buffer_append(&parser->shown, p + 1, n - 1);
+    }
+
+    return n;
 }
 
 
-/* The length of a string with its quotes; jansson looks at what is inside. */
+/* The first byte that is not printable ASCII, or a quote or a backslash. */
 
-static size_t
-profile_row_string(const u_char *p, const u_char *last)
+static const u_char *
+profile_row_plain(const u_char *p, const u_char *last)
 {
-    const u_char  *start;
+    uint64_t  word, odd;
 
-    start = p++;
+    while (last - p >= (ptrdiff_t) sizeof(uint64_t)) {
 
-    while (p < last && *p != '"') {
-        p += (*p == '\\' && last - p > 1) ? 2 : 1;
+        memcpy(&word, p, sizeof(uint64_t));
+
+        /*
+         * Eight bytes at once.  A byte's highest bit becomes set where the
+         * byte is below 0x20, is zero after the exclusive or, or has it set
+         * itself.  A borrow may set it in a byte after one that is found,
+         * never in one of eight that are all plain.
+         */
+
+        odd = word
+              | (word - profile_row_bytes(0x20))
+              | ((word ^ profile_row_bytes('"')) - profile_row_bytes(1))
+              | ((word ^ profile_row_bytes('\\')) - profile_row_bytes(1));
+
+        if (odd & profile_row_bytes(0x80)) {
+            break;
+        }
+
+        p += sizeof(uint64_t);
     }
 
-    if (p < last) {
+    while (p < last && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\') {
         p++;
     }
 
-    return (size_t) (p - start);
+    return p;
+}
+
+
+static int
+profile_row_is_name(const u_char *p, const u_char *last)
+{
+    while (p < last
+           && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
+    {
+        p++;
+    }
+
+    return p < last && *p == ':';
 }
 
 
@@ -336,27 +430,34 @@ profile_row_digits(const u_char *p, const u_char *last)
 }
 
 
-static void
-profile_row_add_number(profile_row_parser_t *parser, size_t offset,
-    size_t len)
-{
-    int   n;
-    char  ordinal[3 * sizeof(size_t)];
+/* Shows the ordinal of a value in its place. */
 
-    if (parser->nnumbers == parser->size) {
+static void
+profile_row_replace(profile_row_parser_t *parser, size_t offset, size_t len)
+{
+    u_char  *p, ordinal[3 * sizeof(size_t)];
+    size_t   n;
+
+    if (parser->nspans == parser->size) {
         parser->size = (parser->size == 0) ? 64 : parser->size * 2;
-        parser->numbers = profile_realloc(parser->numbers,
-                                          parser->size
-                                          * sizeof(profile_row_number_t));
+        parser->spans = profile_realloc(parser->spans,
+                                        parser->size
+                                        * sizeof(profile_row_span_t));
     }
 
-    parser->numbers[parser->nnumbers].offset = offset;
-    parser->numbers[parser->nnumbers].len = len;
+    parser->spans[parser->nspans].offset = offset;
+    parser->spans[parser->nspans].len = len;
 
-    n = snprintf(ordinal, sizeof(ordinal), "%zu", parser->nnumbers);
-    profile_buffer_append(&parser->shown, ordinal, (size_t) n);
+    p = ordinal + sizeof(ordinal);
+    n = parser->nspans++;
 
-    parser->nnumbers++;
+    do {
+        *--p = (u_char) ('0' + n % 10);
+        n /= 10;
+    } while (n != 0);
+
+    profile_buffer_append(&parser->shown, p,
+                          (size_t) (ordinal + sizeof(ordinal) - p));
 }
 
 
@@ -537,21 +638,32 @@ static int
 profile_row_text(const profile_row_parser_t *parser, json_t *value,
     const u_char *text, profile_bytes_t *bytes)
 {
-    const profile_row_number_t  *number;
+    size_t                     n;
+    const char                *shown;
+    const profile_row_span_t  *span;
 
     if (json_is_string(value)) {
-        bytes->data = (const u_char *) json_string_value(value);
-        bytes->len = json_string_length(value);
-        return 0;
-    }
 
-    if (!json_is_integer(value)) {
+        shown = json_string_value(value);
+
+        if (shown[0] == PROFILE_ROW_WHOLE) {
+            bytes->data = (const u_char *) shown + 1;
+            bytes->len = json_string_length(value) - 1;
+            return 0;
+        }
+
+        n = strtoull(shown + 1, NULL, 10);
+
+    } else if (json_is_integer(value)) {
+        n = (size_t) json_integer_value(value);
+
+    } else {
         return -1;
     }
 
-    number = &parser->numbers[json_integer_value(value)];
-    bytes->data = text + number->offset;
-    bytes->len = number->len;
+    span = &parser->spans[n];
+    bytes->data = text + span->offset;
+    bytes->len = span->len;
 
     return 0;
 }
