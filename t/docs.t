@@ -649,7 +649,10 @@ sub operations {
     run_script('starting over', $over);
     logged('generation 3 is open, generation 2 is closed');
     is(record(), 200, 'starting over: served');
+    is(run_sh('profile-loader sync >/dev/null; echo $?'), "0\n",
+       'starting over: a later sync');
     ok(!-e "$Root/var/lib/profile/gen-000002", 'starting over: old one gone');
+    ok(!-e "$Root/var/lib/profile/gen-000001", 'and the one before');
 
     run_script('sealed copy', $seal);
     stop_nginx();
@@ -667,8 +670,11 @@ sub operations {
     $config =~ s{/var/lib/profile"}{/srv/profile-copy"};
     spew("$Root/etc/copy.json", $config);
     like(run_sh("profile-loader -c $Root/etc/copy.json sync 2>&1; echo \$?"),
-         qr/ is sealed and is never written again\n3\n\z/,
+         qr/ is sealed and is never written again; "profile-loader compact" makes /,
          'sealed copy: the loader refuses it');
+    like(run_sh("profile-loader -c $Root/etc/copy.json check"),
+         qr/^generation 1: no damage: .* 3 records, /,
+         'sealed copy: check verifies it');
 
     return;
 }

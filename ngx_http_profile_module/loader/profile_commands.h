@@ -29,6 +29,9 @@ int profile_command_apply(const profile_options_t *options);
 int profile_command_key(const profile_options_t *options);
 int profile_command_status(const profile_options_t *options);
 int profile_command_get(const profile_options_t *options);
+int profile_command_check(const profile_options_t *options);
+int profile_command_compact(const profile_options_t *options);
+int profile_command_seal(const profile_options_t *options);
 
 
 #endif /* _PROFILE_COMMANDS_H_INCLUDED_ */

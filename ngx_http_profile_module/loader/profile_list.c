@@ -26,20 +26,11 @@ profile_list_put(profile_writer_t *writer, const profile_view_t *view,
     int                  rc;
     char                *text;
     u_char               hash[PROFILE_DIGEST_SIZE];
-    json_t              *list, *body;
     profile_document_t   old, new;
 
-    list = json_array();
-    body = json_pack("{s:o}", "data", list);
-
-    rc = profile_list_entities(view, workspace, list, err);
-
-    text = (body == NULL) ? NULL : json_dumps(body, JSON_COMPACT);
-
-    json_decref(body);
-
-    if (text == NULL) {
-        return profile_error(err, PROFILE_FAILED, "out of memory");
+    rc = profile_list_text(view, workspace, &text, err);
+    if (rc != PROFILE_OK) {
+        return rc;
     }
 
     new.workspace = workspace;
@@ -49,9 +40,7 @@ profile_list_put(profile_writer_t *writer, const profile_view_t *view,
     new.body.data = (u_char *) text;
     new.body.len = strlen(text);
 
-    if (rc == PROFILE_OK) {
-        rc = profile_view_list(view, workspace, &old, err);
-    }
+    rc = profile_view_list(view, workspace, &old, err);
 
     if (rc == PROFILE_NOT_FOUND
         || (rc == PROFILE_OK
@@ -68,6 +57,34 @@ profile_list_put(profile_writer_t *writer, const profile_view_t *view,
     }
 
     free(text);
+
+    return rc;
+}
+
+
+int
+profile_list_text(const profile_view_t *view, uint32_t workspace,
+    char **text, profile_error_t *err)
+{
+    int      rc;
+    json_t  *list, *body;
+
+    list = json_array();
+    body = json_pack("{s:o}", "data", list);
+
+    rc = profile_list_entities(view, workspace, list, err);
+
+    *text = (body == NULL) ? NULL : json_dumps(body, JSON_COMPACT);
+
+    json_decref(body);
+
+    if (*text == NULL) {
+        return profile_error(err, PROFILE_FAILED, "out of memory");
+    }
+
+    if (rc != PROFILE_OK) {
+        free(*text);
+    }
 
     return rc;
 }

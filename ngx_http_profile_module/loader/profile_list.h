@@ -21,5 +21,13 @@
 int profile_list_put(profile_writer_t *writer, const profile_view_t *view,
     uint32_t workspace, uint32_t now, profile_error_t *err);
 
+/*
+ * The text of that list as the view shows its entities, with a final zero
+ * byte; the caller frees it.
+ */
+
+int profile_list_text(const profile_view_t *view, uint32_t workspace,
+    char **text, profile_error_t *err);
+
 
 #endif /* _PROFILE_LIST_H_INCLUDED_ */

@@ -71,6 +71,12 @@ static const profile_command_t  profile_commands[] = {
 
     { "get", 0, 3, profile_command_get },
 
+    { "check", 0, 0, profile_command_check },
+
+    { "compact", 0, 0, profile_command_compact },
+
+    { "seal", 0, 0, profile_command_seal },
+
     { NULL, 0, 0, NULL }
 };
 
@@ -324,6 +330,9 @@ profile_main_usage(FILE *out)
         "  key                        make a key and print it, once\n"
         "  status [--json]            what the store holds\n"
         "  get WORKSPACE ENTITY ID    one record, as the API serves it\n"
+        "  check                      verify every record and count\n"
+        "  compact                    rewrite into a new generation\n"
+        "  seal                       the same, never written again\n"
         "  help                       this text\n"
         "\n"
         "FILE is " PROFILE_CONFIG_FILE " unless it is given.  W, E,\n"

@@ -8,9 +8,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "profile_commands.h"
 #include "profile_reader.h"
+#include "profile_usage.h"
 #include "profile_user.h"
 
 
@@ -23,10 +25,13 @@ static int profile_status_keys(const profile_view_t *view,
 static int profile_status_entities(const profile_reader_t *reader,
     const profile_view_t *view, uint32_t workspace, json_t *list,
     profile_error_t *err);
-static json_t *profile_status_entity(const profile_entity_t *entity,
-    uint64_t refreshed);
+static json_t *profile_status_entity(const profile_reader_t *reader,
+    const profile_entity_t *entity);
+static json_t *profile_status_age(uint64_t seconds);
+static json_t *profile_status_error(const profile_failure_t *failure);
 static json_t *profile_status_time(uint64_t seconds);
 static void profile_status_print(json_t *status);
+static void profile_status_print_entity(json_t *entity);
 static const char *profile_status_text(json_t *object, const char *name);
 static long long profile_status_number(json_t *object, const char *name);
 
@@ -79,6 +84,7 @@ profile_status_read(const char *directory, json_t **status,
 {
     int                     rc;
     json_t                 *workspaces;
+    profile_usage_t         usage;
     profile_reader_t       *reader;
     profile_reader_info_t   info;
     const profile_view_t   *view;
@@ -91,6 +97,10 @@ profile_status_read(const char *directory, json_t **status,
     workspaces = json_array();
 
     rc = profile_reader_info(reader, &info, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_usage(reader, &usage, err);
+    }
 
     if (rc == PROFILE_OK) {
         rc = profile_reader_begin(reader, &view, err);
@@ -108,14 +118,16 @@ profile_status_read(const char *directory, json_t **status,
         return rc;
     }
 
-    *status = json_pack("{s:s,s:I,s:b,s:I,s:I,s:I,s:I,s:I,s:o}",
+    *status = json_pack("{s:s,s:I,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}",
                         "store", directory,
                         "generation", (json_int_t) info.generation,
                         "sealed", info.sealed,
                         "transaction", (json_int_t) info.transaction,
                         "size", (json_int_t) info.size,
                         "used", (json_int_t) info.used,
-                        "readers", (json_int_t) info.readers,
+                        "free", (json_int_t) usage.free,
+                        "readers", (json_int_t) usage.readers,
+                        "stale_readers", (json_int_t) usage.stale,
                         "max_readers", (json_int_t) info.max_readers,
                         "workspaces", workspaces);
 
@@ -216,17 +228,25 @@ profile_status_entities(const profile_reader_t *reader,
         }
 
         (void) json_array_append_new(list,
-                                     profile_status_entity(&entity,
-                                        profile_reader_refreshed(reader,
-                                                                 &entity)));
+                                     profile_status_entity(reader,
+                                                           &entity));
     }
 }
 
 
 static json_t *
-profile_status_entity(const profile_entity_t *entity, uint64_t refreshed)
+profile_status_entity(const profile_reader_t *reader,
+    const profile_entity_t *entity)
 {
-    return json_pack("{s:I,s:s%,s:I,s:s%,s:b,s:I,s:I,s:o,s:o}",
+    int                failed;
+    uint64_t           refreshed;
+    profile_failure_t  failure;
+
+    refreshed = profile_reader_refreshed(reader, entity);
+    failed = profile_reader_failed(reader, entity, &failure);
+
+    return json_pack("{s:I,s:s%,s:I,s:s%,s:b,s:I,s:I,"
+                     "s:o,s:o,s:o,s:o,s:o,s:o}",
                      "id", (json_int_t) entity->id,
                      "name", entity->name.data, entity->name.len,
                      "library_id", (json_int_t) entity->library,
@@ -236,7 +256,46 @@ profile_status_entity(const profile_entity_t *entity, uint64_t refreshed)
                      "records", (json_int_t) entity->records,
                      "bytes", (json_int_t) entity->bytes,
                      "changed_at", profile_status_time(entity->changed),
-                     "refreshed_at", profile_status_time(refreshed));
+                     "refreshed_at", profile_status_time(refreshed),
+                     "age", profile_status_age(refreshed),
+                     "cursor", json_null(),
+                     "failed_at",
+                     profile_status_time(failed ? failure.seconds : 0),
+                     "error", profile_status_error(failed ? &failure : NULL));
+}
+
+
+/* Seconds since then, for monitoring; a clock that was set back counts 0. */
+
+static json_t *
+profile_status_age(uint64_t seconds)
+{
+    uint64_t  now;
+
+    if (seconds == 0) {
+        return json_null();
+    }
+
+    now = (uint64_t) time(NULL);
+
+    return json_integer((now > seconds) ? (json_int_t) (now - seconds) : 0);
+}
+
+
+static json_t *
+profile_status_error(const profile_failure_t *failure)
+{
+    json_t  *text;
+
+    if (failure == NULL) {
+        return json_null();
+    }
+
+    text = json_string(failure->text);
+
+    /* somebody wrote to the file, or a path was not UTF-8 */
+
+    return (text != NULL) ? text : json_string("(the text is not UTF-8)");
 }
 
 
@@ -257,15 +316,18 @@ profile_status_print(json_t *status)
     json_t  *workspace, *entity;
 
     (void) printf("%s: generation %lld%s, transaction %lld, %lld bytes, "
-                  "%lld of %lld reader slots used\n",
+                  "%lld of them free, %lld of %lld reader slots used, "
+                  "%lld stale ones cleared\n",
                   profile_status_text(status, "store"),
                   profile_status_number(status, "generation"),
                   json_is_true(json_object_get(status, "sealed"))
                   ? " (sealed)" : "",
                   profile_status_number(status, "transaction"),
                   profile_status_number(status, "size"),
+                  profile_status_number(status, "free"),
                   profile_status_number(status, "readers"),
-                  profile_status_number(status, "max_readers"));
+                  profile_status_number(status, "max_readers"),
+                  profile_status_number(status, "stale_readers"));
 
     json_array_foreach(json_object_get(status, "workspaces"), i, workspace) {
 
@@ -276,22 +338,35 @@ profile_status_print(json_t *status)
 
         json_array_foreach(json_object_get(workspace, "entities"), j, entity)
         {
-            (void) printf("  entity %lld %s: ",
-                          profile_status_number(entity, "id"),
-                          profile_status_text(entity, "name"));
-
-            if (!json_is_true(json_object_get(entity, "ready"))) {
-                (void) printf("not loaded yet\n");
-                continue;
-            }
-
-            (void) printf("%lld records, %lld bytes, changed %s, "
-                          "refreshed %s\n",
-                          profile_status_number(entity, "records"),
-                          profile_status_number(entity, "bytes"),
-                          profile_status_text(entity, "changed_at"),
-                          profile_status_text(entity, "refreshed_at"));
+            profile_status_print_entity(entity);
         }
+    }
+}
+
+
+static void
+profile_status_print_entity(json_t *entity)
+{
+    (void) printf("  entity %lld %s: ", profile_status_number(entity, "id"),
+                  profile_status_text(entity, "name"));
+
+    if (json_is_true(json_object_get(entity, "ready"))) {
+        (void) printf("%lld records, %lld bytes, changed %s, refreshed %s, "
+                      "%lld s ago\n",
+                      profile_status_number(entity, "records"),
+                      profile_status_number(entity, "bytes"),
+                      profile_status_text(entity, "changed_at"),
+                      profile_status_text(entity, "refreshed_at"),
+                      profile_status_number(entity, "age"));
+
+    } else {
+        (void) printf("not loaded yet\n");
+    }
+
+    if (profile_status_text(entity, "error") != NULL) {
+        (void) printf("    failed %s: %s\n",
+                      profile_status_text(entity, "failed_at"),
+                      profile_status_text(entity, "error"));
     }
 }
 

@@ -10,6 +10,7 @@
 
 #include "profile_apply.h"
 #include "profile_commands.h"
+#include "profile_generations.h"
 #include "profile_refresh.h"
 #include "profile_signal.h"
 #include "profile_user.h"
@@ -35,6 +36,7 @@ profile_command_sync(const profile_options_t *options)
     int                          rc, status;
     profile_writer_t            *writer;
     profile_config_t            *config;
+    profile_generations_t        generations;
     profile_config_entity_t     *entity;
     profile_config_workspace_t  *workspace;
 
@@ -66,6 +68,10 @@ profile_command_sync(const profile_options_t *options)
                 status = rc;
             }
         }
+    }
+
+    if (status == PROFILE_EXIT_DONE) {
+        profile_generations_clean(writer, &generations);
     }
 
     profile_writer_close(writer);

@@ -18,7 +18,6 @@
 
 static int profile_dir_read(const char *directory, char *name, size_t size,
     profile_identity_t *id, profile_error_t *err);
-static int profile_dir_parse(const char *name, uint32_t *number);
 static int profile_dir_line(const char *path, char *line, size_t size,
     struct stat *st);
 
@@ -60,6 +59,42 @@ profile_path(char *path, size_t size, const char *directory,
 }
 
 
+/*
+ * Only what the loader writes is a name: nothing in CURRENT may lead out of
+ * the store.
+ */
+
+int
+profile_dir_number(const char *name, uint32_t *number)
+{
+    int                 n;
+    char                again[PROFILE_GENERATION_SIZE];
+    char               *end;
+    unsigned long long  value;
+
+    if (strncmp(name, "gen-", 4) != 0 || name[4] < '0' || name[4] > '9') {
+        return PROFILE_FOREIGN;
+    }
+
+    errno = 0;
+    value = strtoull(name + 4, &end, 10);
+
+    if (errno != 0 || *end != '\0' || value == 0 || value > UINT32_MAX) {
+        return PROFILE_FOREIGN;
+    }
+
+    *number = (uint32_t) value;
+
+    n = snprintf(again, sizeof(again), PROFILE_GENERATION_NAME, *number);
+
+    if (n < 0 || (size_t) n >= sizeof(again) || strcmp(again, name) != 0) {
+        return PROFILE_FOREIGN;
+    }
+
+    return PROFILE_OK;
+}
+
+
 int
 profile_dir_current(const char *directory, profile_generation_t *gen,
     profile_error_t *err)
@@ -73,7 +108,7 @@ profile_dir_current(const char *directory, profile_generation_t *gen,
         return rc;
     }
 
-    if (profile_dir_parse(name, &gen->number) != PROFILE_OK) {
+    if (profile_dir_number(name, &gen->number) != PROFILE_OK) {
         return profile_error(err, PROFILE_FOREIGN,
                              "%s/" PROFILE_CURRENT_FILE " does not name a "
                              "generation, as \"gen-000001\" would; restore "
@@ -170,6 +205,38 @@ profile_dir_refreshed(const profile_generation_t *gen, uint32_t workspace,
 }
 
 
+int
+profile_dir_failed(const profile_generation_t *gen, uint32_t workspace,
+    uint32_t entity, profile_failure_t *failure)
+{
+    char              name[PROFILE_FAILED_SIZE], path[PATH_MAX];
+    char              line[PROFILE_FAILURE_TEXT + 32], *end;
+    struct stat       st;
+    profile_error_t   err;
+
+    (void) snprintf(name, sizeof(name), PROFILE_FAILED_NAME, workspace,
+                    entity);
+
+    if (profile_path(path, sizeof(path), gen->path, name, &err) != PROFILE_OK
+        || profile_dir_line(path, line, sizeof(line), &st) == -1
+        || line[0] < '0' || line[0] > '9')
+    {
+        return 0;
+    }
+
+    errno = 0;
+    failure->seconds = strtoull(line, &end, 10);
+
+    if (errno != 0 || *end != ' ') {
+        return 0;
+    }
+
+    (void) snprintf(failure->text, sizeof(failure->text), "%s", end + 1);
+
+    return 1;
+}
+
+
 /*
  * The identity is taken from the descriptor that is read, so that a
  * generation published meanwhile is noticed by the next look.
@@ -251,40 +318,4 @@ profile_dir_line(const char *path, char *line, size_t size, struct stat *st)
     }
 
     return 0;
-}
-
-
-/*
- * Only what the loader writes is a name: nothing in CURRENT may lead out of
- * the store.
- */
-
-static int
-profile_dir_parse(const char *name, uint32_t *number)
-{
-    int                 n;
-    char                again[PROFILE_GENERATION_SIZE];
-    char               *end;
-    unsigned long long  value;
-
-    if (strncmp(name, "gen-", 4) != 0 || name[4] < '0' || name[4] > '9') {
-        return PROFILE_FOREIGN;
-    }
-
-    errno = 0;
-    value = strtoull(name + 4, &end, 10);
-
-    if (errno != 0 || *end != '\0' || value == 0 || value > UINT32_MAX) {
-        return PROFILE_FOREIGN;
-    }
-
-    *number = (uint32_t) value;
-
-    n = snprintf(again, sizeof(again), PROFILE_GENERATION_NAME, *number);
-
-    if (n < 0 || (size_t) n >= sizeof(again) || strcmp(again, name) != 0) {
-        return PROFILE_FOREIGN;
-    }
-
-    return PROFILE_OK;
 }

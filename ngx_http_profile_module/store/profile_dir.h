@@ -6,7 +6,8 @@
  *
  *     DIRECTORY/CURRENT      the name of the live generation
  *     DIRECTORY/gen-000017/  data.mdb, lock.mdb and, if sealed, SEALED;
- *                            refreshed-W-E for entity E of workspace W
+ *                            refreshed-W-E and failed-W-E for entity E of
+ *                            workspace W
  *
  * A generation has its own folder, and so its own lock file, because LMDB
  * loses data when a file is renamed over one that is open: the old and the
@@ -29,10 +30,12 @@
 #define PROFILE_SEALED_FILE      "SEALED"
 #define PROFILE_GENERATION_NAME  "gen-%06u"
 #define PROFILE_REFRESHED_NAME   "refreshed-%u-%u"
+#define PROFILE_FAILED_NAME      "failed-%u-%u"
 
 /* with two numbers of ten digits at most, and the final zero byte */
 #define PROFILE_GENERATION_SIZE  (4 + 10 + 1)
 #define PROFILE_REFRESHED_SIZE   (10 + 10 + 1 + 10 + 1)
+#define PROFILE_FAILED_SIZE      (7 + 10 + 1 + 10 + 1)
 
 
 /* Tells one version of a file from another, as far as stat() can. */
@@ -52,6 +55,16 @@ typedef struct {
 } profile_generation_t;
 
 
+/* Why a refresh failed: one line, cut at the size, without its newline. */
+
+#define PROFILE_FAILURE_TEXT     1024
+
+typedef struct {
+    uint64_t  seconds;        /* since 1970 */
+    char      text[PROFILE_FAILURE_TEXT];
+} profile_failure_t;
+
+
 void profile_identity(profile_identity_t *id, const struct stat *st);
 int profile_identity_equal(const profile_identity_t *one,
     const profile_identity_t *two);
@@ -63,6 +76,10 @@ int profile_identity_equal(const profile_identity_t *one,
 
 int profile_path(char *path, size_t size, const char *directory,
     const char *name, profile_error_t *err);
+
+/* The number in a generation's name.  Nothing else is such a name. */
+
+int profile_dir_number(const char *name, uint32_t *number);
 
 /*
  * Reads CURRENT and finds the folder that it names.  PROFILE_ABSENT where
@@ -88,6 +105,11 @@ int profile_dir_changed(const char *directory,
 
 uint64_t profile_dir_refreshed(const profile_generation_t *gen,
     uint32_t workspace, uint32_t entity);
+
+/* Why the last refresh of an entity failed: 1, or 0 where nothing says so. */
+
+int profile_dir_failed(const profile_generation_t *gen, uint32_t workspace,
+    uint32_t entity, profile_failure_t *failure);
 
 
 #endif /* _PROFILE_DIR_H_INCLUDED_ */

@@ -370,7 +370,11 @@ profile_env_start(profile_env_t *env, profile_error_t *err)
 
     /* killed workers leave their slots; nobody else clears them for nginx */
 
+    dead = 0;
+
     (void) mdb_reader_check(env->env, &dead);
+
+    env->stale += (uint32_t) dead;
 
     rc = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &env->view.txn);
     if (rc != 0) {

@@ -13,7 +13,7 @@
 #include <lmdb.h>
 
 #include "profile_dir.h"
-#include "profile_view.h"
+#include "profile_reader.h"
 
 
 #if (MDB_VERSION_MAJOR != 0)
@@ -49,6 +49,7 @@ struct profile_env_s {
     ino_t                  ino;
     dev_t                  lock_dev;
     ino_t                  lock_ino;
+    uint32_t               stale;      /* slots of the dead, cleared */
     unsigned               references;
     profile_env_t         *next;
     profile_generation_t   generation;
@@ -98,6 +99,29 @@ void profile_length_before(MDB_env *env, uint64_t bytes);
 int profile_length_after(MDB_env *env, const char *path,
     profile_error_t *err);
 uint64_t profile_length_used(MDB_env *env);
+
+
+/* A reader's generation, which stays the reader's. */
+
+profile_env_t *profile_reader_env(const profile_reader_t *reader);
+
+
+/*
+ * Bytes of the free pages as the last commit lists them, those that a
+ * reader keeps from being used included.  txn only reads: LMDB does not
+ * show its list to one that writes.
+ */
+
+int profile_usage_free(MDB_txn *txn, const char *path, uint64_t *bytes,
+    profile_error_t *err);
+
+/*
+ * Slots of the lock table that are taken, but for those of the process
+ * except; the dead are counted unless mdb_reader_check() came first.
+ */
+
+int profile_usage_readers(MDB_env *env, const char *path, long except,
+    uint32_t *count, profile_error_t *err);
 
 
 #endif /* _PROFILE_LMDB_H_INCLUDED_ */

@@ -14,14 +14,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "profile_generations.h"
+#include "profile_modes.h"
 #include "profile_publish.h"
-
-
-#define PROFILE_PUBLISH_TEMPORARY  ".new"
 
 
 static int profile_publish_check(const char *directory,
     profile_error_t *err);
+static int profile_publish_fill(const char *path,
+    const profile_owner_t *owner, profile_error_t *err);
 static int profile_publish_last(const char *directory, uint32_t *number,
     profile_error_t *err);
 static int profile_publish_write(const char *path,
@@ -48,8 +49,12 @@ profile_publish_directory(const char *directory, const gid_t *group,
 
     fd = open(directory, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
     if (fd == -1) {
-        return profile_error_errno(err, errno, "cannot open the folder %s",
-                                   directory);
+        rc = errno;
+
+        return (rc == EACCES)
+               ? profile_modes_access(directory, R_OK|X_OK, err)
+               : profile_error_errno(err, rc, "cannot open the folder %s",
+                                     directory);
     }
 
     if (made) {
@@ -79,7 +84,12 @@ profile_publish_directory(const char *directory, const gid_t *group,
     owner->uid = st.st_uid;
     owner->gid = st.st_gid;
 
-    return profile_publish_check(directory, err);
+    rc = profile_publish_check(directory, err);
+
+    return (rc == PROFILE_OK)
+           ? profile_modes_require(directory, PROFILE_DIR_MODE, owner->gid,
+                                   err)
+           : rc;
 }
 
 
@@ -87,8 +97,8 @@ int
 profile_publish_prepare(const char *directory, const profile_owner_t *owner,
     profile_generation_t *gen, profile_error_t *err)
 {
-    int       fd, rc;
-    char      name[PROFILE_GENERATION_SIZE], made[PATH_MAX], path[PATH_MAX];
+    int       rc;
+    char      name[PROFILE_GENERATION_SIZE], made[PATH_MAX];
     uint32_t  number;
 
     rc = profile_publish_last(directory, &number, err);
@@ -112,16 +122,7 @@ profile_publish_prepare(const char *directory, const profile_owner_t *owner,
                                    made);
     }
 
-    fd = open(made, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-
-    if (fd == -1) {
-        return profile_error_errno(err, errno, "cannot open the folder %s",
-                                   made);
-    }
-
-    rc = profile_publish_own(fd, made, PROFILE_DIR_MODE, owner, err);
-
-    (void) close(fd);
+    rc = profile_publish_fill(made, owner, err);
 
     if (rc == PROFILE_OK && realpath(made, gen->path) == NULL) {
         rc = profile_error_errno(err, errno, "cannot open the folder %s",
@@ -129,22 +130,7 @@ profile_publish_prepare(const char *directory, const profile_owner_t *owner,
     }
 
     if (rc != PROFILE_OK) {
-        return rc;
-    }
-
-    rc = profile_path(path, sizeof(path), gen->path, PROFILE_DATA_FILE, err);
-
-    if (rc == PROFILE_OK) {
-        rc = profile_publish_file(path, PROFILE_DATA_MODE, owner, err);
-    }
-
-    if (rc == PROFILE_OK) {
-        rc = profile_path(path, sizeof(path), gen->path, PROFILE_LOCK_FILE,
-                          err);
-    }
-
-    if (rc == PROFILE_OK) {
-        rc = profile_publish_file(path, PROFILE_LOCK_MODE, owner, err);
+        (void) profile_generations_remove(made);
     }
 
     return rc;
@@ -232,11 +218,33 @@ profile_publish(const char *directory, const profile_owner_t *owner,
 
     rc = profile_publish_replace(directory, PROFILE_CURRENT_FILE, line, owner,
                                  err);
-    if (rc != PROFILE_OK) {
-        return rc;
+
+    if (rc == PROFILE_OK) {
+        rc = profile_publish_sync(directory, err);
     }
 
-    return profile_publish_sync(directory, err);
+    /* not before: a power cut must not leave one that looks finished */
+
+    if (rc == PROFILE_OK) {
+        profile_publish_unmark(gen);
+    }
+
+    return rc;
+}
+
+
+void
+profile_publish_unmark(const profile_generation_t *gen)
+{
+    char             path[PATH_MAX];
+    profile_error_t  ignored;
+
+    if (profile_path(path, sizeof(path), gen->path, PROFILE_MAKING_FILE,
+                     &ignored)
+        == PROFILE_OK)
+    {
+        (void) unlink(path);
+    }
 }
 
 
@@ -281,6 +289,49 @@ profile_publish_check(const char *directory, profile_error_t *err)
 
         return PROFILE_FOREIGN;
     }
+}
+
+
+/* The mark comes first, so that nothing is there without it. */
+
+static int
+profile_publish_fill(const char *path, const profile_owner_t *owner,
+    profile_error_t *err)
+{
+    int     fd, rc;
+    char    file[PATH_MAX];
+    size_t  i;
+
+    static const struct {
+        const char  *name;
+        mode_t       mode;
+    } files[] = {
+        { PROFILE_MAKING_FILE, PROFILE_DATA_MODE },
+        { PROFILE_DATA_FILE, PROFILE_DATA_MODE },
+        { PROFILE_LOCK_FILE, PROFILE_LOCK_MODE }
+    };
+
+    fd = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    if (fd == -1) {
+        return profile_error_errno(err, errno, "cannot open the folder %s",
+                                   path);
+    }
+
+    rc = profile_publish_own(fd, path, PROFILE_DIR_MODE, owner, err);
+
+    (void) close(fd);
+
+    for (i = 0; i < 3 && rc == PROFILE_OK; i++) {
+
+        rc = profile_path(file, sizeof(file), path, files[i].name, err);
+
+        if (rc == PROFILE_OK) {
+            rc = profile_publish_file(file, files[i].mode, owner, err);
+        }
+    }
+
+    return rc;
 }
 
 

@@ -17,6 +17,12 @@
 #define PROFILE_DATA_MODE  0640
 #define PROFILE_LOCK_MODE  0660
 
+/* what is about to be renamed */
+#define PROFILE_PUBLISH_TEMPORARY  ".new"
+
+/* in a generation that has not been published: see profile_generations.h */
+#define PROFILE_MAKING_FILE        ".making"
+
 
 /* Everything in a store has the owner and the group of its folder. */
 
@@ -37,7 +43,8 @@ int profile_publish_directory(const char *directory, const gid_t *group,
 
 /*
  * Makes the folder of the next generation with empty files in it, not
- * published.  Where CURRENT was lost, an existing generation is left alone.
+ * published, and marked so.  Where CURRENT was lost, an existing generation
+ * is left alone.
  */
 
 int profile_publish_prepare(const char *directory,
@@ -61,6 +68,10 @@ int profile_publish_replace(const char *directory, const char *name,
 
 int profile_publish(const char *directory, const profile_owner_t *owner,
     const profile_generation_t *gen, profile_error_t *err);
+
+/* Takes the mark away that prepare has made: this one is, or was, live. */
+
+void profile_publish_unmark(const profile_generation_t *gen);
 
 
 #endif /* _PROFILE_PUBLISH_H_INCLUDED_ */

@@ -6,9 +6,7 @@
  */
 
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "profile_writing.h"
 
@@ -165,22 +163,10 @@ int
 profile_writer_delete_entity(profile_writer_t *writer, uint32_t workspace,
     uint32_t id, profile_error_t *err)
 {
-    int              rc;
-    char             name[PROFILE_REFRESHED_SIZE], path[PATH_MAX];
-    u_char           buf[PROFILE_KEY_MAX];
-    profile_error_t  ignored;
+    int     rc;
+    u_char  buf[PROFILE_KEY_MAX];
 
-    /* of no use without the entity, and of no harm if it stays */
-
-    (void) snprintf(name, sizeof(name), PROFILE_REFRESHED_NAME, workspace,
-                    id);
-
-    if (profile_path(path, sizeof(path), writer->generation.path, name,
-                     &ignored)
-        == PROFILE_OK)
-    {
-        (void) unlink(path);
-    }
+    profile_notes_forget(writer, workspace, id);
 
     rc = profile_writer_delete_cursor(writer, workspace, id, err);
     if (rc != PROFILE_OK) {
@@ -470,6 +456,7 @@ profile_put_document(profile_writer_t *writer, u_char *buf, size_t len,
     writer->dirty = 1;
     writer->written += len + size;
     writer->pending += len + size;
+    writer->put += len + size;
 
     if (size > PROFILE_OVERFLOW_SIZE) {
         writer->pending += PROFILE_PAGE;

@@ -21,6 +21,11 @@ struct profile_reader_s {
 };
 
 
+#define PROFILE_READER_TRIES  3
+
+
+static int profile_reader_follow(const char *directory, profile_env_t **env,
+    profile_generation_t *gen, profile_error_t *err);
 static const char *profile_reader_path(const profile_reader_t *reader);
 
 
@@ -40,17 +45,12 @@ profile_reader_open(profile_reader_t **readerp, const char *directory,
                              "the path of the store is too long");
     }
 
-    rc = profile_dir_current(directory, &gen, err);
-    if (rc != PROFILE_OK) {
-        return rc;
-    }
-
     reader = malloc(sizeof(profile_reader_t));
     if (reader == NULL) {
         return profile_error_errno(err, ENOMEM, "cannot open %s", directory);
     }
 
-    rc = profile_env_open(&reader->env, &gen, err);
+    rc = profile_reader_follow(directory, &reader->env, &gen, err);
     if (rc != PROFILE_OK) {
         free(reader);
         return rc;
@@ -90,14 +90,9 @@ profile_reader_refresh(profile_reader_t *reader, profile_error_t *err)
         return (rc == PROFILE_OK) ? profile_env_reopen(reader->env, err) : rc;
     }
 
-    rc = profile_dir_current(reader->directory, &gen, err);
-    if (rc != PROFILE_OK) {
-        return rc;
-    }
-
     /* where CURRENT names the same generation, this adds a reference */
 
-    rc = profile_env_open(&env, &gen, err);
+    rc = profile_reader_follow(reader->directory, &env, &gen, err);
     if (rc != PROFILE_OK) {
         return rc;
     }
@@ -115,6 +110,13 @@ uint32_t
 profile_reader_generation(const profile_reader_t *reader)
 {
     return reader->env->generation.number;
+}
+
+
+profile_env_t *
+profile_reader_env(const profile_reader_t *reader)
+{
+    return reader->env;
 }
 
 
@@ -171,6 +173,15 @@ profile_reader_refreshed(const profile_reader_t *reader,
 
 
 int
+profile_reader_failed(const profile_reader_t *reader,
+    const profile_entity_t *entity, profile_failure_t *failure)
+{
+    return profile_dir_failed(&reader->env->generation, entity->workspace,
+                              entity->id, failure);
+}
+
+
+int
 profile_reader_begin(profile_reader_t *reader, const profile_view_t **view,
     profile_error_t *err)
 {
@@ -184,6 +195,37 @@ void
 profile_reader_end(profile_reader_t *reader)
 {
     profile_env_end(reader->env);
+}
+
+
+/*
+ * Opens what CURRENT names.  The loader removes a generation that nobody
+ * has open: where that came between the look and the opening, CURRENT names
+ * another one by now.
+ */
+
+static int
+profile_reader_follow(const char *directory, profile_env_t **env,
+    profile_generation_t *gen, profile_error_t *err)
+{
+    int  i, rc;
+
+    i = 0;
+
+    do {
+        memset(gen, 0, sizeof(profile_generation_t));
+
+        rc = profile_dir_current(directory, gen, err);
+
+        if (rc == PROFILE_OK) {
+            rc = profile_env_open(env, gen, err);
+        }
+
+    } while (rc != PROFILE_OK
+             && ++i < PROFILE_READER_TRIES
+             && profile_dir_changed(directory, gen));
+
+    return rc;
 }
 
 

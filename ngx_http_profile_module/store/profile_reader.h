@@ -21,6 +21,7 @@
 #define _PROFILE_READER_H_INCLUDED_
 
 
+#include "profile_dir.h"
 #include "profile_view.h"
 
 
@@ -63,6 +64,11 @@ int profile_reader_info(profile_reader_t *reader,
 
 uint64_t profile_reader_refreshed(const profile_reader_t *reader,
     const profile_entity_t *entity);
+
+/* Why its last refresh failed: 1, or 0 where it did not. */
+
+int profile_reader_failed(const profile_reader_t *reader,
+    const profile_entity_t *entity, profile_failure_t *failure);
 
 /* One snapshot: all lookups between begin and end see the same commit. */
 

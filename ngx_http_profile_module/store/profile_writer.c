@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profile_modes.h"
 #include "profile_writing.h"
 
 
@@ -33,11 +34,19 @@
 #define PROFILE_GROWTH_UNIT  (UINT64_C(1024) * 1024)
 
 
+static int profile_writer_open_as(profile_writer_t **writerp,
+    const char *directory, const gid_t *group, unsigned source,
+    profile_error_t *err);
+static int profile_writer_find(profile_writer_t *writer,
+    profile_error_t *err);
 static int profile_writer_check_open(profile_writer_t *writer,
     profile_error_t *err);
 static int profile_writer_lock(profile_writer_t *writer,
     profile_error_t *err);
 static int profile_writer_check(profile_writer_t *writer,
+    profile_error_t *err);
+static int profile_writer_require(const profile_writer_t *writer,
+    const char *directory, const char *name, mode_t mode,
     profile_error_t *err);
 static int profile_writer_start(profile_writer_t *writer,
     profile_error_t *err);
@@ -49,48 +58,25 @@ int
 profile_writer_open(profile_writer_t **writerp, const char *directory,
     const gid_t *group, profile_error_t *err)
 {
-    int                rc;
-    profile_writer_t  *writer;
+    return profile_writer_open_as(writerp, directory, group, 0, err);
+}
 
-    writer = calloc(1, sizeof(profile_writer_t));
-    if (writer == NULL) {
-        return profile_error_errno(err, ENOMEM, "cannot open %s", directory);
-    }
 
-    writer->lock = -1;
+int
+profile_writer_open_source(profile_writer_t **writerp, const char *directory,
+    profile_error_t *err)
+{
+    int                   rc;
+    profile_generation_t  gen;
 
-    rc = profile_publish_directory(directory, group, &writer->owner, err);
+    /* what is not there must not be made */
 
-    if (rc == PROFILE_OK) {
-        (void) snprintf(writer->directory, sizeof(writer->directory), "%s",
-                        directory);
-
-        rc = profile_writer_lock(writer, err);
-    }
-
-    if (rc == PROFILE_OK) {
-        rc = profile_dir_current(directory, &writer->generation, err);
-
-        if (rc == PROFILE_ABSENT) {
-            rc = profile_writer_create(writer, err);
-
-        } else if (rc == PROFILE_OK) {
-            rc = profile_writer_check(writer, err);
-
-            if (rc == PROFILE_OK) {
-                rc = profile_writer_start(writer, err);
-            }
-        }
-    }
-
+    rc = profile_dir_current(directory, &gen, err);
     if (rc != PROFILE_OK) {
-        profile_writer_close(writer);
         return rc;
     }
 
-    *writerp = writer;
-
-    return PROFILE_OK;
+    return profile_writer_open_as(writerp, directory, NULL, 1, err);
 }
 
 
@@ -195,6 +181,7 @@ profile_writer_begin(profile_writer_t *writer, const profile_view_t **view,
 
     writer->dirty = 0;
     writer->pending = 0;
+    writer->put = 0;
 
     if (view != NULL) {
         *view = &writer->view;
@@ -212,6 +199,11 @@ profile_writer_commit(profile_writer_t *writer, profile_error_t *err)
     if (!writer->dirty) {
         profile_writer_abort(writer);
         return PROFILE_OK;
+    }
+
+    rc = profile_writer_check_space(writer, err);
+    if (rc != PROFILE_OK) {
+        return rc;
     }
 
     profile_length_before(writer->env, PROFILE_GROWTH_UNIT
@@ -290,19 +282,74 @@ profile_writer_written(const profile_writer_t *writer)
 }
 
 
-int
-profile_writer_refreshed(profile_writer_t *writer, uint32_t workspace,
-    uint32_t entity, uint64_t seconds, profile_error_t *err)
+static int
+profile_writer_open_as(profile_writer_t **writerp, const char *directory,
+    const gid_t *group, unsigned source, profile_error_t *err)
 {
-    char  name[PROFILE_REFRESHED_SIZE], line[32];
+    int                rc;
+    profile_writer_t  *writer;
 
-    (void) snprintf(name, sizeof(name), PROFILE_REFRESHED_NAME, workspace,
-                    entity);
-    (void) snprintf(line, sizeof(line), "%llu\n",
-                    (unsigned long long) seconds);
+    writer = calloc(1, sizeof(profile_writer_t));
+    if (writer == NULL) {
+        return profile_error_errno(err, ENOMEM, "cannot open %s", directory);
+    }
 
-    return profile_publish_replace(writer->generation.path, name, line,
-                                   &writer->owner, err);
+    writer->lock = -1;
+    writer->source = source;
+
+    rc = profile_publish_directory(directory, group, &writer->owner, err);
+
+    if (rc == PROFILE_OK) {
+        (void) snprintf(writer->directory, sizeof(writer->directory), "%s",
+                        directory);
+
+        rc = profile_writer_lock(writer, err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_writer_find(writer, err);
+    }
+
+    if (rc != PROFILE_OK) {
+        profile_writer_close(writer);
+        return rc;
+    }
+
+    *writerp = writer;
+
+    return PROFILE_OK;
+}
+
+
+/* The live generation is opened, or a first one made. */
+
+static int
+profile_writer_find(profile_writer_t *writer, profile_error_t *err)
+{
+    int  rc;
+
+    rc = profile_writer_require(writer, writer->directory,
+                                PROFILE_CURRENT_FILE, PROFILE_DATA_MODE, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_dir_current(writer->directory, &writer->generation,
+                                 err);
+    }
+
+    if (rc == PROFILE_ABSENT && !writer->source) {
+        return profile_writer_create(writer, err);
+    }
+
+    if (rc == PROFILE_OK) {
+
+        /* who published it may have been killed before this */
+
+        profile_publish_unmark(&writer->generation);
+
+        rc = profile_writer_check(writer, err);
+    }
+
+    return (rc == PROFILE_OK) ? profile_writer_start(writer, err) : rc;
 }
 
 
@@ -336,10 +383,14 @@ profile_writer_lock(profile_writer_t *writer, profile_error_t *err)
         return rc;
     }
 
+    rc = profile_modes_access(path, R_OK|W_OK, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
     writer->lock = open(path, O_RDWR|O_CLOEXEC);
     if (writer->lock == -1) {
-        return profile_error_errno(err, errno, "user %ld cannot open %s",
-                                   (long) geteuid(), path);
+        return profile_error_errno(err, errno, "cannot open %s", path);
     }
 
     if (flock(writer->lock, LOCK_EX|LOCK_NB) == -1) {
@@ -366,16 +417,29 @@ profile_writer_check(profile_writer_t *writer, profile_error_t *err)
 {
     int          rc;
     char         path[PATH_MAX];
+    const char  *gen;
     struct stat  st;
 
-    if (writer->generation.sealed) {
+    gen = writer->generation.path;
+
+    if (writer->generation.sealed && !writer->source) {
         return profile_error(err, PROFILE_DENIED,
-                             "%s is sealed and is never written again",
-                             writer->generation.path);
+                             "%s is sealed and is never written again; "
+                             "\"profile-loader compact\" makes a live "
+                             "generation of it", gen);
     }
 
-    rc = profile_path(path, sizeof(path), writer->generation.path,
-                      PROFILE_DATA_FILE, err);
+    rc = PROFILE_OK;
+
+    if (stat(gen, &st) == 0 && S_ISDIR(st.st_mode)) {
+        rc = profile_modes_require(gen, PROFILE_DIR_MODE, writer->owner.gid,
+                                   err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_path(path, sizeof(path), gen, PROFILE_DATA_FILE, err);
+    }
+
     if (rc != PROFILE_OK) {
         return rc;
     }
@@ -392,13 +456,51 @@ profile_writer_check(profile_writer_t *writer, profile_error_t *err)
                              PROFILE_CURRENT_FILE, path, writer->directory);
     }
 
-    rc = profile_path(path, sizeof(path), writer->generation.path,
-                      PROFILE_LOCK_FILE, err);
-    if (rc != PROFILE_OK) {
+    rc = profile_writer_require(writer, gen, PROFILE_DATA_FILE,
+                                PROFILE_DATA_MODE, err);
+
+    if (rc != PROFILE_OK || writer->generation.sealed) {
         return rc;
     }
 
-    return profile_publish_file(path, PROFILE_LOCK_MODE, &writer->owner, err);
+    rc = profile_modes_access(path, R_OK|W_OK, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_path(path, sizeof(path), gen, PROFILE_LOCK_FILE, err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_publish_file(path, PROFILE_LOCK_MODE, &writer->owner,
+                                  err);
+    }
+
+    if (rc == PROFILE_OK) {
+        rc = profile_writer_require(writer, gen, PROFILE_LOCK_FILE,
+                                    PROFILE_LOCK_MODE, err);
+    }
+
+    return (rc == PROFILE_OK)
+           ? profile_modes_access(path, R_OK|W_OK, err) : rc;
+}
+
+
+/* What is not there is missed, or made, elsewhere. */
+
+static int
+profile_writer_require(const profile_writer_t *writer, const char *directory,
+    const char *name, mode_t mode, profile_error_t *err)
+{
+    int          rc;
+    char         path[PATH_MAX];
+    struct stat  st;
+
+    rc = profile_path(path, sizeof(path), directory, name, err);
+
+    if (rc != PROFILE_OK || stat(path, &st) == -1) {
+        return rc;
+    }
+
+    return profile_modes_require(path, mode, writer->owner.gid, err);
 }
 
 
@@ -406,6 +508,7 @@ static int
 profile_writer_start(profile_writer_t *writer, profile_error_t *err)
 {
     int                    rc;
+    unsigned               flags;
     const char            *path;
     profile_meta_t         meta;
     const profile_view_t  *view;
@@ -427,7 +530,13 @@ profile_writer_start(profile_writer_t *writer, profile_error_t *err)
 
     /* a snapshot and a transaction side by side in one thread */
 
-    rc = mdb_env_open(writer->env, path, MDB_NOTLS, PROFILE_DATA_MODE);
+    flags = MDB_NOTLS;
+
+    if (writer->generation.sealed) {
+        flags |= MDB_RDONLY|MDB_NOLOCK;
+    }
+
+    rc = mdb_env_open(writer->env, path, flags, PROFILE_DATA_MODE);
     if (rc != 0) {
         return profile_error_lmdb(err, rc, "mdb_env_open", path);
     }

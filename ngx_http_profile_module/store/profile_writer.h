@@ -39,6 +39,14 @@ int profile_writer_open(profile_writer_t **writer, const char *directory,
 void profile_writer_close(profile_writer_t *writer);
 
 /*
+ * The same for a store that is there, to be read and rewritten: also where
+ * the live generation is sealed.  Only a snapshot of it can be had.
+ */
+
+int profile_writer_open_source(profile_writer_t **writer,
+    const char *directory, profile_error_t *err);
+
+/*
  * Makes room in the map for bytes more, which take memory addresses and
  * nothing else.  Not between begin and commit, nor with a snapshot.
  */
@@ -72,11 +80,25 @@ uint64_t profile_writer_written(const profile_writer_t *writer);
 
 /*
  * Notes when the entity was refreshed, outside any transaction, for a
- * refresh that changed nothing; put_entity says it for one that did.
+ * refresh that changed nothing; put_entity says it for one that did.  What
+ * was noted of a failure is removed.
  */
 
 int profile_writer_refreshed(profile_writer_t *writer, uint32_t workspace,
     uint32_t entity, uint64_t seconds, profile_error_t *err);
+
+/*
+ * Notes why a refresh failed, for "status": one line, control characters
+ * made harmless, cut at PROFILE_FAILURE_TEXT bytes.  It holds no key, record
+ * id or content of a row.  It stays until the entity is refreshed: after
+ * one that changed something, say so by succeeded.
+ */
+
+int profile_writer_failed(profile_writer_t *writer, uint32_t workspace,
+    uint32_t entity, uint64_t seconds, const char *text,
+    profile_error_t *err);
+void profile_writer_succeeded(profile_writer_t *writer, uint32_t workspace,
+    uint32_t entity);
 
 /*
  * To delete what is not there is no error.  An entity's cursor goes with the

@@ -357,19 +357,6 @@ for my $case (['an empty folder', sub {}],
     refuses($box, qr/Permission denied/, 'no room for a folder', \%option);
     chmod 0755, $box->{dir};
 
-    $box = box_of();
-    mkdir $box->{store}, 0750;
-    give($box, 'nobody') if $root;
-    chmod 0550, $box->{store};
-    refuses($box, qr/Permission denied/, 'an empty folder, read-only',
-            \%option);
-
-    $box = box_of();
-    give($box, 'nobody') if $root;
-    run_ok($box->loader(\%option, 'sync'), {}, 'a store');
-    chmod 0440, $box->data;
-    refuses($box, qr/Permission denied/, 'data that is read-only', \%option);
-
     SKIP: {
         skip 'needs root', 1 if !$root;
 
@@ -377,6 +364,107 @@ for my $case (['an empty folder', sub {}],
         chmod 0700, $box->{store};
         refuses($box, qr/Permission denied/, 'a closed folder', \%option);
     }
+}
+
+
+# -- modes that went wrong ----------------------------------------------------
+
+# [what, its path, a mode that is too narrow, the one it gets]
+my @narrow = (
+    ['the folder', sub { $_[0]{store} }, 0550, '0750'],
+    ['the folder', sub { $_[0]{store} }, 0700, '0750'],
+    ['the generation', sub { $_[0]->generation }, 0500, '0750'],
+    ['CURRENT', sub { "$_[0]{store}/CURRENT" }, 0600, '0640'],
+    ['data.mdb', sub { $_[0]->data }, 0440, '0640'],
+    ['data.mdb', sub { $_[0]->data }, 0600, '0640'],
+    ['lock.mdb', sub { $_[0]->generation . '/lock.mdb' }, 0644, '0664'],
+    ['lock.mdb', sub { $_[0]->generation . '/lock.mdb' }, 0000, '0660'],
+);
+
+# Who owns a file sets its mode right, and adds nothing to wider ones.
+for my $case (@narrow, ['data.mdb', sub { $_[0]->data }, 0664, '0664'],
+              ['the folder', sub { $_[0]{store} }, 0755, '0755'])
+{
+    my ($what, $path, $mode, $wanted) = @$case;
+    my %option = $root ? (user => 'nobody') : ();
+    my $name = sprintf '%s with mode %04o', $what, $mode;
+    my $box = box_of();
+
+    give($box, 'nobody') if $root;
+    run_ok($box->loader(\%option, 'sync'), {}, "$name: a store");
+
+    my $file = $path->($box);
+    chmod $mode, $file;
+    run_ok($box->loader(\%option, 'apply'), {}, "$name: apply");
+    is(mode_of($file), $wanted, "$name: is $wanted then");
+}
+
+# An empty folder, too, before a store is made in it.
+{
+    my %option = $root ? (user => 'nobody') : ();
+    my $box = box_of();
+
+    mkdir $box->{store}, 0750;
+    give($box, 'nobody') if $root;
+    chmod 0550, $box->{store};
+    run_ok($box->loader(\%option, 'sync'), { 'Acme/Users' => { added => 1 } },
+           'an empty folder, read-only');
+    is(mode_of($box->{store}), '0750', 'an empty folder: its mode');
+}
+
+# Who does not own it is told what is wrong and what to do.
+SKIP: {
+    skip 'needs root', 1 if !$root;
+
+    for my $case (@narrow[2 .. $#narrow]) {
+        my ($what, $path, $mode, $wanted) = @$case;
+        my $name = sprintf 'root\'s %s with mode %04o', $what, $mode;
+        my $box = box_of();
+
+        give($box, 'nobody');
+        run_ok($box->loader({ user => 'nobody' }, 'sync'), {},
+               "$name: a store");
+
+        my $file = $path->($box);
+        my $said = sprintf '%04o', $mode;
+
+        chmod $mode, $file;
+        chown 0, $nobody[3], $file;
+        my $run = $box->loader({ user => 'nobody' }, 'apply');
+        fails_ok($run, 3, qr/user $nobody[2] (?:may not|cannot) .*\Q$file\E/,
+                 "$name: refused");
+        next if $run->{err} !~ /may not/;
+        like($run->{err}, qr/belongs to 0:$nobody[3] with mode $said\b/,
+             "$name: owner and mode are named");
+        like($run->{err}, qr/mode 0\d+; do it as its owner or as root: \S/,
+             "$name: and what to do");
+        is(mode_of($file), $said, "$name: its mode stays");
+    }
+
+    # A group that nobody meant: the workers would be shut out.
+    my $box = loaded();
+
+    for my $file ($box->{store} . '/CURRENT', $box->generation, $box->data,
+                  $box->generation . '/lock.mdb')
+    {
+        chown 0, 12345, $file;
+        run_ok($box->loader('apply'), {}, "another group of $file");
+        is((stat $file)[5], (stat $box->{store})[5], 'is made the folder\'s');
+    }
+
+    # Modes are right, but this user is neither the owner nor in the group.
+    $box = loaded();
+    chmod 0755, $box->{store}, $box->generation;
+    chmod 0666, "$box->{store}/.loader.lock";
+    chmod 0644, $box->data, "$box->{store}/CURRENT";
+    fails_ok($box->loader({ user => 'nobody' }, 'apply'), 3,
+             qr/user $nobody[2] may not write \Q@{[ $box->data ]}\E, which /,
+             qr/ belongs to 0:\d+ with mode 0644; start profile-loader as /,
+             qr/ as user 0 or as root: /, 'data of somebody else');
+    chmod 0640, "$box->{store}/.loader.lock";
+    fails_ok($box->loader({ user => 'nobody' }, 'apply'), 3,
+             qr/user $nobody[2] may not write .*\.loader\.lock/,
+             'somebody else\'s lock');
 }
 
 
@@ -543,7 +631,7 @@ for my $case (['empty', ''], ['a newline', "\n"], ['a word', "hello\n"],
 }
 
 # Without it there is no live generation: the next load makes one, and what
-# lies there is left alone.
+# lies there is left alone until everything is in the new one.
 {
     my $box = loaded();
     my $old = $box->generation;
@@ -553,10 +641,16 @@ for my $case (['empty', ''], ['a newline', "\n"], ['a word', "hello\n"],
              'CURRENT is missing: get');
 
     my $before = fingerprint($old);
+    rename "$box->{dir}/users.ndjson", "$box->{dir}/away";
+    fails_ok($box->loader('sync'), 1, qr/no file is there/,
+             'CURRENT is missing: sync fails');
+    isnt($box->generation, $old, 'with a new generation');
+    is(fingerprint($old), $before, 'the old one is left alone');
+    rename "$box->{dir}/away", "$box->{dir}/users.ndjson";
     run_ok($box->loader('sync'), { 'Acme/Users' => { added => 1 } },
            'CURRENT is missing: sync loads again');
     isnt($box->generation, $old, 'into a new generation');
-    is(fingerprint($old), $before, 'the old one is left alone');
+    ok(!-e $old, 'the old one is removed');
     is($box->get(1, 1, 1), '{"data":{"id":1,"v":"old"}}', 'served');
 }
 

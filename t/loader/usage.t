@@ -13,7 +13,7 @@ my $loader = loader_path();
 my $box = sandbox({ 'users.ndjson' => qq({"id":"1"}\n) },
     workspace(1, 'Acme', [entity(1, 'Users', 'id', 'users.ndjson')]));
 
-my @commands = qw(sync apply key status get help);
+my @commands = qw(sync apply key status get check compact seal help);
 
 
 # -- help ---------------------------------------------------------------------
@@ -81,6 +81,9 @@ my @wrong = (
     ['an argument to apply', 'apply', 'now'],
     ['an argument to key', 'key', 'web'],
     ['an argument to status', 'status', 'Acme'],
+    ['an argument to check', 'check', 'Acme'],
+    ['an argument to compact', 'compact', 'Acme'],
+    ['an argument to seal', 'seal', 'Acme'],
     ['an argument after --', 'sync', '--', 'Acme'],
     ['two commands', 'apply', 'sync'],
     ['get without arguments', 'get'],
@@ -95,6 +98,8 @@ my @wrong = (
     ['an option of another command: sync --json', 'sync', '--json'],
     ['an option of another command: status --full', 'status', '--full'],
     ['an option of another command: key --json', 'key', '--json'],
+    ['an option of another command: check --json', 'check', '--json'],
+    ['an option of another command: compact --full', 'compact', '--full'],
     ['an option of another command: get --json', 'get', '--json', 'Acme',
      'Users', '1'],
 );

@@ -135,7 +135,8 @@ publish_existing(void)
            "an empty folder is taken");
     ok(owner.uid == st.st_uid && owner.gid == st.st_gid,
        "its owner and group are the store's");
-    is_int(scratch_mode(store), 0711, "its mode stays");
+    is_int(scratch_mode(store), 0751,
+           "it gets the bits that a store needs, and keeps its own");
 
     if (geteuid() == 0) {
         need(chown(store, 12345, 54321) == 0, "chown()");

@@ -1,0 +1,246 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * The command check: every entry of the live generation, one snapshot of
+ * it, compared with all that is known about it.
+ */
+
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "profile_commands.h"
+#include "profile_guard.h"
+#include "profile_list.h"
+#include "profile_reader.h"
+#include "profile_user.h"
+
+
+/* More would say no more. */
+
+#define PROFILE_CHECK_REPORTS  10
+
+
+typedef struct {
+    const char            *directory;
+    profile_place_t       *place;
+    const profile_view_t  *view;
+    profile_audit_t       *audit;
+    uint32_t               generation;
+    uint64_t               damages;
+    struct timespec        start;
+} profile_check_t;
+
+
+static int profile_check_run(void *data, profile_place_t *place);
+static int profile_check_snapshot(profile_check_t *check,
+    profile_error_t *err);
+static int profile_check_entries(profile_check_t *check,
+    profile_error_t *err);
+static int profile_check_document(profile_check_t *check,
+    profile_audit_entry_t *entry, profile_error_t *err);
+static void profile_check_report(profile_check_t *check,
+    const profile_audit_entry_t *entry);
+static int profile_check_end(const profile_check_t *check);
+
+
+int
+profile_command_check(const profile_options_t *options)
+{
+    int                rc;
+    char              *directory;
+    profile_check_t    check;
+    profile_error_t    err;
+    profile_config_t  *config;
+
+    config = profile_config_read(options->config);
+    if (config == NULL) {
+        return PROFILE_EXIT_CONFIGURATION;
+    }
+
+    directory = profile_config_path(config, config->store);
+
+    rc = profile_user_become(directory, &err);
+
+    if (rc == PROFILE_OK) {
+        memset(&check, 0, sizeof(profile_check_t));
+
+        check.directory = directory;
+        (void) clock_gettime(CLOCK_MONOTONIC, &check.start);
+
+        rc = profile_guard(profile_check_run, &check, directory);
+
+    } else {
+        rc = profile_say_store(&err);
+    }
+
+    free(directory);
+    profile_config_free(config);
+
+    return rc;
+}
+
+
+static int
+profile_check_run(void *data, profile_place_t *place)
+{
+    profile_check_t *check = data;
+
+    int                rc;
+    profile_error_t    err;
+    profile_reader_t  *reader;
+
+    check->place = place;
+
+    rc = profile_reader_open(&reader, check->directory, &err);
+    if (rc != PROFILE_OK) {
+        return profile_say_store(&err);
+    }
+
+    check->generation = profile_reader_generation(reader);
+
+    rc = profile_reader_begin(reader, &check->view, &err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_check_snapshot(check, &err);
+        profile_reader_end(reader);
+    }
+
+    rc = (rc == PROFILE_OK) ? profile_check_end(check)
+                            : profile_say_store(&err);
+
+    profile_audit_close(check->audit);
+    profile_reader_close(reader);
+
+    return rc;
+}
+
+
+static int
+profile_check_snapshot(profile_check_t *check, profile_error_t *err)
+{
+    int  rc;
+
+    rc = profile_audit_open(&check->audit, check->view, err);
+
+    return (rc == PROFILE_OK) ? profile_check_entries(check, err) : rc;
+}
+
+
+static int
+profile_check_entries(profile_check_t *check, profile_error_t *err)
+{
+    int                    rc;
+    profile_audit_entry_t  entry;
+
+    for ( ;; ) {
+        rc = profile_audit_next(check->audit, &entry, err);
+
+        if (rc != PROFILE_OK) {
+            return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
+        }
+
+        profile_guard_place(check->place, &entry);
+
+        if (entry.damage == NULL) {
+            rc = profile_check_document(check, &entry, err);
+            if (rc != PROFILE_OK) {
+                return rc;
+            }
+        }
+
+        if (entry.damage != NULL) {
+            profile_check_report(check, &entry);
+        }
+    }
+}
+
+
+static int
+profile_check_document(profile_check_t *check, profile_audit_entry_t *entry,
+    profile_error_t *err)
+{
+    int    rc;
+    char  *text;
+
+    if (profile_guard_hash(entry) != PROFILE_OK) {
+        entry->damage = "does not have the hash that is stored with it";
+        return PROFILE_OK;
+    }
+
+    if (entry->tag != PROFILE_TAG_LIST) {
+        return PROFILE_OK;
+    }
+
+    rc = profile_list_text(check->view, entry->workspace, &text, err);
+
+    if (rc == PROFILE_DAMAGED) {
+
+        /* an entity, which says so itself when its turn comes */
+
+        return PROFILE_OK;
+    }
+
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (entry->document.body.len != strlen(text)
+        || memcmp(entry->document.body.data, text, strlen(text)) != 0)
+    {
+        entry->damage = "is not that of its entities";
+    }
+
+    free(text);
+
+    return PROFILE_OK;
+}
+
+
+static void
+profile_check_report(profile_check_t *check,
+    const profile_audit_entry_t *entry)
+{
+    char  name[PROFILE_AUDIT_TEXT];
+
+    if (++check->damages <= PROFILE_CHECK_REPORTS) {
+        profile_say("%s %s", profile_audit_name(entry, name), entry->damage);
+    }
+}
+
+
+static int
+profile_check_end(const profile_check_t *check)
+{
+    double                         seconds;
+    struct timespec                now;
+    const profile_audit_counts_t  *counts;
+
+    if (check->damages != 0) {
+        profile_say("generation %u of %s has %llu damages; restore it or "
+                    "load it again", check->generation, check->directory,
+                    (unsigned long long) check->damages);
+        return PROFILE_EXIT_STORE;
+    }
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    seconds = (double) (now.tv_sec - check->start.tv_sec)
+              + (double) (now.tv_nsec - check->start.tv_nsec) / 1e9;
+
+    counts = profile_audit_counts(check->audit);
+
+    (void) printf("generation %u: no damage: %llu workspaces, %llu keys, "
+                  "%llu entities, %llu records, %llu bytes, %llu records to "
+                  "be deleted, %.1f s\n", check->generation,
+                  (unsigned long long) counts->workspaces,
+                  (unsigned long long) counts->keys,
+                  (unsigned long long) counts->entities,
+                  (unsigned long long) counts->records,
+                  (unsigned long long) counts->bytes,
+                  (unsigned long long) counts->orphans, seconds);
+
+    return PROFILE_EXIT_DONE;
+}
