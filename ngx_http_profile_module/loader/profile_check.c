@@ -25,7 +25,7 @@
 
 typedef struct {
     const char            *directory;
-    profile_place_t       *place;
+    profile_guard_place_t       *place;
     const profile_view_t  *view;
     profile_audit_t       *audit;
     uint32_t               generation;
@@ -34,7 +34,7 @@ typedef struct {
 } profile_check_t;
 
 
-static int profile_check_run(void *data, profile_place_t *place);
+static int profile_check_run(void *data, profile_guard_place_t *place);
 static int profile_check_snapshot(profile_check_t *check,
     profile_error_t *err);
 static int profile_check_entries(profile_check_t *check,
@@ -84,7 +84,7 @@ profile_command_check(const profile_options_t *options)
 
 
 static int
-profile_check_run(void *data, profile_place_t *place)
+profile_check_run(void *data, profile_guard_place_t *place)
 {
     profile_check_t *check = data;
 

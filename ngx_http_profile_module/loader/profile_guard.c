@@ -23,12 +23,12 @@
 
 
 static void profile_guard_child(profile_guard_pt run, void *data,
-    profile_place_t *place);
+    profile_guard_place_t *place);
 static int profile_guard_wait(pid_t pid, const char *directory,
-    const profile_place_t *place);
+    const profile_guard_place_t *place);
 static void profile_guard_signal(int number);
 static void profile_guard_crashed(int number, const char *directory,
-    const profile_place_t *place);
+    const profile_guard_place_t *place);
 
 
 static volatile pid_t  profile_guarded;
@@ -39,9 +39,9 @@ profile_guard(profile_guard_pt run, void *data, const char *directory)
 {
     int               rc;
     pid_t             pid, parent;
-    profile_place_t  *place;
+    profile_guard_place_t  *place;
 
-    place = mmap(NULL, sizeof(profile_place_t), PROT_READ|PROT_WRITE,
+    place = mmap(NULL, sizeof(profile_guard_place_t), PROT_READ|PROT_WRITE,
                  MAP_SHARED|MAP_ANONYMOUS, -1, 0);
 
     if (place == MAP_FAILED) {
@@ -58,7 +58,7 @@ profile_guard(profile_guard_pt run, void *data, const char *directory)
 
     if (pid == -1) {
         profile_say("cannot start a process: %s", strerror(errno));
-        (void) munmap(place, sizeof(profile_place_t));
+        (void) munmap(place, sizeof(profile_guard_place_t));
         return PROFILE_EXIT_STORE;
     }
 
@@ -75,14 +75,14 @@ profile_guard(profile_guard_pt run, void *data, const char *directory)
 
     rc = profile_guard_wait(pid, directory, place);
 
-    (void) munmap(place, sizeof(profile_place_t));
+    (void) munmap(place, sizeof(profile_guard_place_t));
 
     return rc;
 }
 
 
 void
-profile_guard_place(profile_place_t *place,
+profile_guard_place(profile_guard_place_t *place,
     const profile_audit_entry_t *entry)
 {
     place->workspace = entry->workspace;
@@ -113,7 +113,7 @@ profile_guard_hash(const profile_audit_entry_t *entry)
 /* A crash is expected here: it leaves no core, and nobody else reports it. */
 
 static void
-profile_guard_child(profile_guard_pt run, void *data, profile_place_t *place)
+profile_guard_child(profile_guard_pt run, void *data, profile_guard_place_t *place)
 {
     int            rc;
     struct rlimit  limit;
@@ -140,7 +140,7 @@ profile_guard_child(profile_guard_pt run, void *data, profile_place_t *place)
 
 static int
 profile_guard_wait(pid_t pid, const char *directory,
-    const profile_place_t *place)
+    const profile_guard_place_t *place)
 {
     int               status;
     struct sigaction  action, old_int, old_term;
@@ -198,7 +198,7 @@ profile_guard_signal(int number)
 
 static void
 profile_guard_crashed(int number, const char *directory,
-    const profile_place_t *place)
+    const profile_guard_place_t *place)
 {
     char                   where[128];
     const char            *path;

@@ -20,10 +20,10 @@ typedef struct {
     uint32_t  workspace;
     uint32_t  entity;
     uint64_t  ordinal;        /* of the record; 0 before the first */
-} profile_place_t;
+} profile_guard_place_t;
 
 
-typedef int (*profile_guard_pt)(void *data, profile_place_t *place);
+typedef int (*profile_guard_pt)(void *data, profile_guard_place_t *place);
 
 
 /*
@@ -37,7 +37,7 @@ int profile_guard(profile_guard_pt run, void *data, const char *directory);
 
 /* Where the entry stands. */
 
-void profile_guard_place(profile_place_t *place,
+void profile_guard_place(profile_guard_place_t *place,
     const profile_audit_entry_t *entry);
 
 /* PROFILE_DAMAGED where the hash of a record or a list is not its body's. */

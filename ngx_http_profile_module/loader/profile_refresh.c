@@ -54,6 +54,8 @@ static int profile_refresh_refuse(void *data,
 static int profile_refresh_invalid(profile_refresh_run_t *run);
 static int profile_refresh_failed(profile_refresh_run_t *run, int status,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void profile_refresh_note(const profile_refresh_run_t *run,
+    int status);
 static void profile_refresh_summary(const profile_refresh_run_t *run,
     int status);
 static double profile_refresh_seconds(const struct timespec *start);
@@ -89,6 +91,7 @@ profile_refresh(const profile_refresh_t *refresh)
         profile_say("%s: %s", run.label, run.error);
     }
 
+    profile_refresh_note(&run, status);
     profile_refresh_summary(&run, status);
 
     profile_source_close(run.feed.source);
@@ -400,6 +403,29 @@ profile_refresh_failed(profile_refresh_run_t *run, int status,
     va_end(args);
 
     return status;
+}
+
+
+/* For status: best effort, as the store may be what failed. */
+
+static void
+profile_refresh_note(const profile_refresh_run_t *run, int status)
+{
+    profile_error_t           ignored;
+    const profile_refresh_t  *refresh;
+
+    refresh = run->refresh;
+
+    if (status == PROFILE_EXIT_DONE) {
+        profile_writer_succeeded(refresh->writer, refresh->workspace->id,
+                                 refresh->entity->id);
+        return;
+    }
+
+    (void) profile_writer_failed(refresh->writer, refresh->workspace->id,
+                                 refresh->entity->id,
+                                 (uint64_t) time(NULL), run->error,
+                                 &ignored);
 }
 
 

@@ -28,12 +28,12 @@
 typedef struct {
     const char       *directory;
     int               seal;
-    profile_place_t  *place;
+    profile_guard_place_t  *place;
 } profile_rewrite_t;
 
 
 static int profile_rewrite(const profile_options_t *options, int seal);
-static int profile_rewrite_run(void *data, profile_place_t *place);
+static int profile_rewrite_run(void *data, profile_guard_place_t *place);
 static int profile_rewrite_check(void *data,
     const profile_audit_entry_t *entry, profile_error_t *err);
 static void profile_rewrite_clean(profile_writer_t *writer);
@@ -94,7 +94,7 @@ profile_rewrite(const profile_options_t *options, int seal)
 
 
 static int
-profile_rewrite_run(void *data, profile_place_t *place)
+profile_rewrite_run(void *data, profile_guard_place_t *place)
 {
     profile_rewrite_t *rewrite = data;
 

@@ -25,8 +25,9 @@ static int profile_status_keys(const profile_view_t *view,
 static int profile_status_entities(const profile_reader_t *reader,
     const profile_view_t *view, uint32_t workspace, json_t *list,
     profile_error_t *err);
-static json_t *profile_status_entity(const profile_reader_t *reader,
-    const profile_entity_t *entity);
+static int profile_status_entity(const profile_reader_t *reader,
+    const profile_view_t *view, const profile_entity_t *entity, json_t *list,
+    profile_error_t *err);
 static json_t *profile_status_age(uint64_t seconds);
 static json_t *profile_status_error(const profile_failure_t *failure);
 static json_t *profile_status_time(uint64_t seconds);
@@ -227,25 +228,43 @@ profile_status_entities(const profile_reader_t *reader,
             return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
         }
 
-        (void) json_array_append_new(list,
-                                     profile_status_entity(reader,
-                                                           &entity));
+        rc = profile_status_entity(reader, view, &entity, list, err);
+        if (rc != PROFILE_OK) {
+            return rc;
+        }
     }
 }
 
 
-static json_t *
+static int
 profile_status_entity(const profile_reader_t *reader,
-    const profile_entity_t *entity)
+    const profile_view_t *view, const profile_entity_t *entity, json_t *list,
+    profile_error_t *err)
 {
-    int                failed;
+    int                rc, failed;
+    json_t            *item, *value;
     uint64_t           refreshed;
+    profile_cursor_t   cursor;
     profile_failure_t  failure;
+
+    rc = profile_view_cursor(view, entity->workspace, entity->id, &cursor,
+                             err);
+
+    if (rc == PROFILE_OK) {
+        value = json_stringn((const char *) cursor.value.data,
+                             cursor.value.len);
+
+    } else if (rc == PROFILE_NOT_FOUND) {
+        value = json_null();
+
+    } else {
+        return rc;
+    }
 
     refreshed = profile_reader_refreshed(reader, entity);
     failed = profile_reader_failed(reader, entity, &failure);
 
-    return json_pack("{s:I,s:s%,s:I,s:s%,s:b,s:I,s:I,"
+    item = json_pack("{s:I,s:s%,s:I,s:s%,s:b,s:I,s:I,"
                      "s:o,s:o,s:o,s:o,s:o,s:o}",
                      "id", (json_int_t) entity->id,
                      "name", entity->name.data, entity->name.len,
@@ -258,10 +277,16 @@ profile_status_entity(const profile_reader_t *reader,
                      "changed_at", profile_status_time(entity->changed),
                      "refreshed_at", profile_status_time(refreshed),
                      "age", profile_status_age(refreshed),
-                     "cursor", json_null(),
+                     "cursor", value,
                      "failed_at",
                      profile_status_time(failed ? failure.seconds : 0),
                      "error", profile_status_error(failed ? &failure : NULL));
+
+    if (json_array_append_new(list, item) != 0) {
+        return profile_error(err, PROFILE_FAILED, "out of memory");
+    }
+
+    return PROFILE_OK;
 }
 
 

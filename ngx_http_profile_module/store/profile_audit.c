@@ -75,6 +75,8 @@ static int profile_audit_entity(profile_audit_t *audit,
     profile_audit_entry_t *entry, profile_error_t *err);
 static int profile_audit_orphan(profile_audit_t *audit,
     profile_audit_entry_t *entry, profile_error_t *err);
+static int profile_audit_cursor(profile_audit_t *audit,
+    profile_audit_entry_t *entry, profile_error_t *err);
 static int profile_audit_record(profile_audit_t *audit,
     profile_audit_entry_t *entry, profile_error_t *err);
 static int profile_audit_is_key(const profile_audit_entry_t *entry,
@@ -226,6 +228,12 @@ profile_audit_name(const profile_audit_entry_t *entry, char *buf)
                         "to be deleted", entry->incarnation);
         break;
 
+    case PROFILE_TAG_CURSOR:
+        (void) snprintf(buf, PROFILE_AUDIT_TEXT,
+                        "the cursor of entity %u of workspace %u",
+                        entry->entity, entry->workspace);
+        break;
+
     case PROFILE_TAG_RECORD:
 
         if (entry->workspace == 0) {
@@ -325,6 +333,10 @@ profile_audit_entry(profile_audit_t *audit, profile_audit_entry_t *entry,
 
     case PROFILE_TAG_ORPHAN:
         handler = profile_audit_orphan;
+        break;
+
+    case PROFILE_TAG_CURSOR:
+        handler = profile_audit_cursor;
         break;
 
     case PROFILE_TAG_RECORD:
@@ -543,6 +555,44 @@ profile_audit_orphan(profile_audit_t *audit, profile_audit_entry_t *entry,
     owner.orphan = 1;
 
     return profile_audit_own(audit, &owner, err);
+}
+
+
+static int
+profile_audit_cursor(profile_audit_t *audit, profile_audit_entry_t *entry,
+    profile_error_t *err)
+{
+    int               rc;
+    u_char            buf[PROFILE_KEY_MAX];
+    profile_cursor_t  cursor;
+    profile_entity_t  entity;
+
+    if (profile_decode_cursor(entry->value.data, entry->value.len, &cursor)
+        != PROFILE_OK)
+    {
+        return PROFILE_DAMAGED;
+    }
+
+    entry->workspace = cursor.workspace;
+    entry->entity = cursor.entity;
+
+    if (!profile_audit_is_key(entry, buf,
+                              profile_encode_cursor_key(buf,
+                                                        cursor.workspace,
+                                                        cursor.entity)))
+    {
+        return PROFILE_DAMAGED;
+    }
+
+    rc = profile_view_entity(audit->view, cursor.workspace, cursor.entity,
+                             &entity, err);
+
+    if (rc == PROFILE_NOT_FOUND) {
+        entry->damage = "is of an entity that is missing";
+        return PROFILE_OK;
+    }
+
+    return (rc == PROFILE_DAMAGED) ? PROFILE_OK : rc;
 }
 
 
