@@ -12,6 +12,7 @@
 
 #include "profile_apply.h"
 #include "profile_list.h"
+#include "profile_signal.h"
 
 
 #define PROFILE_PURGE_RECORDS  20000
@@ -77,7 +78,8 @@ profile_purge(profile_writer_t *writer, profile_error_t *err)
     profile_orphan_t       orphan;
     const profile_view_t  *view;
 
-    for ( ;; ) {
+    while (!profile_interrupted()) {
+
         rc = profile_writer_begin(writer, &view, err);
 
         if (rc == PROFILE_OK) {
@@ -100,6 +102,10 @@ profile_purge(profile_writer_t *writer, profile_error_t *err)
             return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
         }
     }
+
+    /* the next run goes on */
+
+    return PROFILE_OK;
 }
 
 

@@ -234,7 +234,8 @@ profile_feed_rows(profile_feed_run_t *run, profile_error_t *err)
         profile_progress(run->feed->read, done, total);
 
         if (rc == PROFILE_OK && profile_interrupted()) {
-            rc = profile_error(err, PROFILE_FAILED, "interrupted");
+            rc = profile_error(err, PROFILE_FAILED,
+                               "interrupted by a signal");
         }
 
     } while (rc == PROFILE_OK && !atomic_load(&run->failed));

@@ -68,9 +68,9 @@ struct profile_merge_s {
 
 
 /*
- * PROFILE_OK also where it was refused.  PROFILE_FAILED with the text
- * "interrupted" after a signal; any other outcome is a failure of the store.
- * Unless it is PROFILE_OK nothing has become visible.
+ * PROFILE_OK also where it was refused.  Anything else is a failure of the
+ * store or, where profile_interrupted() says so, a signal; nothing has become
+ * visible then.
  */
 
 int profile_merge(profile_merge_t *merge, profile_error_t *err);

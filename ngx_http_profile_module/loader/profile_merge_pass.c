@@ -173,7 +173,8 @@ profile_merge_walk(profile_merge_walk_t *walk, profile_error_t *err)
            && !(walk->left.ended && walk->right.ended))
     {
         if (profile_interrupted()) {
-            return profile_error(err, PROFILE_FAILED, "interrupted");
+            return profile_error(err, PROFILE_FAILED,
+                                 "interrupted by a signal");
         }
 
         rc = profile_merge_step(walk, err);

@@ -388,6 +388,11 @@ profile_status_print_entity(json_t *entity)
         (void) printf("not loaded yet\n");
     }
 
+    if (profile_status_text(entity, "cursor") != NULL) {
+        (void) printf("    cursor %s\n",
+                      profile_status_text(entity, "cursor"));
+    }
+
     if (profile_status_text(entity, "error") != NULL) {
         (void) printf("    failed %s: %s\n",
                       profile_status_text(entity, "failed_at"),

@@ -247,10 +247,6 @@ profile_sync_entities(const profile_options_t *options,
             if (rc != PROFILE_EXIT_DONE) {
                 status = rc;
             }
-
-            if (profile_interrupted()) {
-                return status;
-            }
         }
     }
 

@@ -29,6 +29,7 @@ static int profile_put_small(profile_writer_t *writer, u_char *buf,
 static int profile_put_document(profile_writer_t *writer, u_char *buf,
     size_t len, int tag, const profile_document_t *document, unsigned flags,
     profile_error_t *err);
+static void profile_put_page(profile_writer_t *writer, const u_char *value);
 static int profile_put_delete(profile_writer_t *writer, u_char *buf,
     size_t len, profile_error_t *err);
 static int profile_put_check_name(const profile_bytes_t *name,
@@ -352,10 +353,6 @@ profile_writer_put_record(profile_writer_t *writer,
     len = profile_encode_record_key(buf, entity->incarnation, id->data,
                                     id->len);
 
-    /* any page of the tree may be touched for the first time */
-
-    writer->pending += PROFILE_PAGE;
-
     return profile_put_document(writer, buf, len, PROFILE_TAG_RECORD, record,
                                 0, err);
 }
@@ -453,6 +450,10 @@ profile_put_document(profile_writer_t *writer, u_char *buf, size_t len,
 
     profile_encode_document(value.mv_data, tag, document);
 
+    if (!(flags & MDB_APPEND)) {
+        profile_put_page(writer, value.mv_data);
+    }
+
     writer->dirty = 1;
     writer->written += len + size;
     writer->pending += len + size;
@@ -463,6 +464,29 @@ profile_put_document(profile_writer_t *writer, u_char *buf, size_t len,
     }
 
     return PROFILE_OK;
+}
+
+
+/*
+ * A value somewhere in the tree may be the first that its page is touched
+ * for, which then is copied whole.  Puts in the order of keys go to the same
+ * page many times; that shows in the addresses of the values.
+ */
+
+static void
+profile_put_page(profile_writer_t *writer, const u_char *value)
+{
+    uintptr_t  place;
+
+    place = (uintptr_t) value;
+
+    if ((place > writer->last ? place - writer->last : writer->last - place)
+        >= PROFILE_PAGE)
+    {
+        writer->pending += PROFILE_PAGE;
+    }
+
+    writer->last = place;
 }
 
 

@@ -23,6 +23,7 @@ struct profile_writer_s {
     profile_view_t         snapshot;     /* of the snapshot, if any */
     int                    lock;         /* of the loader, a descriptor */
     uint64_t               pending;
+    uintptr_t              last;         /* where the last put went */
     uint64_t               written;
     uint64_t               put;          /* bytes, in the transaction */
     unsigned               creating:1;

@@ -16,7 +16,8 @@
 #include "store.h"
 
 
-#define MERGE_MANY    28000     /* more than are changed in one transaction */
+#define MERGE_MANY    12000     /* more than are changed in one transaction */
+#define MERGE_BODY    2100      /* so large that each has pages of its own */
 #define MERGE_MEMORY  1000000
 
 
@@ -504,7 +505,7 @@ merge_many(void)
     merge_add(rows, "00000000", 8, "dup", 3, 1000001);
     merge_add(rows, "00000002", 8, "dup", 3, 1000002);
     merge_add(rows, "00000002", 8, "dup", 3, 1000003);
-    merge_add(rows, "00027999", 8, "dup", 3, 1000004);
+    merge_add(rows, "00011999", 8, "dup", 3, 1000004);
     merge_rows(writer, &run, 2, 200, rows);
     profile_sort_free(rows);
     need(run.rc == PROFILE_OK, run.err.text);
@@ -576,7 +577,8 @@ merge_many_rows(profile_sort_t *rows, unsigned from, unsigned to)
 static void
 merge_many_row(profile_sort_t *rows, unsigned i, int second)
 {
-    char  id[16], body[32];
+    int   n;
+    char  id[16], body[MERGE_BODY + 1];
 
     if (i == MERGE_MANY) {
         return;
@@ -589,8 +591,10 @@ merge_many_row(profile_sort_t *rows, unsigned i, int second)
         (void) snprintf(id, sizeof(id), "%08u", i);
     }
 
-    (void) snprintf(body, sizeof(body), "%u%s", i,
-                    (second && i % 10 != 0) ? "new" : "");
+    n = snprintf(body, sizeof(body), "%u%s", i,
+                 (second && i % 10 != 0) ? "new" : "");
+    memset(body + n, 'x', sizeof(body) - 1 - (size_t) n);
+    body[sizeof(body) - 1] = '\0';
 
     merge_add(rows, id, strlen(id), body, strlen(body), i + 1);
 }
@@ -927,7 +931,7 @@ merge_dump(profile_writer_t *writer, uint32_t entity)
     profile_document_t      record;
     const profile_view_t   *view;
 
-    static char             dump[MERGE_MANY * 40];
+    static char             dump[MERGE_MANY * (MERGE_BODY + 40)];
 
     must(profile_writer_snapshot(writer, &view, &err), &err);
     must(profile_view_entity(view, 1, entity, &found, &err), &err);
