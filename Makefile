@@ -27,13 +27,16 @@ OBJ       := $(BUILD)/obj
 STORE_SRC  := $(wildcard $(SRC)/store/*.c)
 LOADER_SRC := $(wildcard $(SRC)/loader/*.c)
 UNIT_SRC   := $(wildcard t/unit/*.c)
+FUZZ_SRC   := $(wildcard t/fuzz/*.c)
 MAIN_SRC   := $(shell grep -lsE '^(int +)?main\>' $(LOADER_SRC) /dev/null)
 
 STORE_OBJ  := $(STORE_SRC:%.c=$(OBJ)/%.o)
 LOADER_OBJ := $(LOADER_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ   := $(UNIT_SRC:%.c=$(OBJ)/%.o)
+FUZZ_OBJ   := $(FUZZ_SRC:%.c=$(OBJ)/%.o)
 MAIN_OBJ   := $(MAIN_SRC:%.c=$(OBJ)/%.o)
 UNITS      := $(UNIT_SRC:t/unit/%.c=$(BUILD)/unit/%)
+FUZZERS    := $(FUZZ_SRC:t/fuzz/%.c=$(BUILD)/%)
 
 # The module and the loader share their flags.  Debian's hardening flags as
 # dpkg-buildflags gives them; _FORTIFY_SOURCE would hide from the sanitizer
@@ -41,7 +44,14 @@ UNITS      := $(UNIT_SRC:t/unit/%.c=$(BUILD)/unit/%)
 
 WARN_FLAGS := -Wall -Wextra -Werror
 
-ifdef SANITIZE
+# A fuzzer's rows are small: what is too long has to be found, too.
+
+ifdef FUZZ
+C_FLAGS  := -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
+            -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
+            -DPROFILE_ROW_MAX=1200 -DPROFILE_INPUT_SIZE=4096
+LD_FLAGS := -fsanitize=fuzzer,address,undefined
+else ifdef SANITIZE
 C_FLAGS  := -g -O1 -fsanitize=address,undefined \
             -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LD_FLAGS := -fsanitize=address,undefined
@@ -63,7 +73,7 @@ V   ?=
 Q   := $(if $(V),,@)
 SAY := @$(if $(V),:,echo)
 
-export CC NGINX_SRC NGINX_CONFIGURE V
+export CC FUZZ_SECONDS NGINX_SRC NGINX_CONFIGURE V
 
 
 ## all: build build/ngx_http_profile_module.so and build/profile-loader
@@ -118,6 +128,16 @@ check-asan:
 check-valgrind: all units
 	@misc/test.sh valgrind $(T)
 
+## fuzz: feed the readers of input with anything, each for FUZZ_SECONDS (60)
+.PHONY: fuzz
+fuzz:
+	@misc/deps.sh fuzz
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang FUZZ=1 fuzzers
+	@misc/fuzz.sh $(FUZZERS:$(BUILD)/%=%)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
 ## units: build the unit tests, build/unit/*
 .PHONY: units
 units: $(UNITS)
@@ -157,7 +177,7 @@ $(OBJ)/%.o: %.c $(OBJ)/flags | deps
 
 # The loader may use all of glibc; the store has to do without in nginx, too.
 
-$(LOADER_OBJ) $(UNIT_OBJ): CPPFLAGS_ALL += -D_GNU_SOURCE
+$(LOADER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ): CPPFLAGS_ALL += -D_GNU_SOURCE
 
 $(LOADER): $(LOADER_OBJ) $(STORE_OBJ)
 	@mkdir -p $(@D)
@@ -175,6 +195,11 @@ $(BUILD)/unit/%: $(OBJ)/t/unit/%.o $(OBJ)/parts.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) -pie $(LD_FLAGS) -o $@ $^ -Wl,--as-needed $(LIBS)
 
-.SECONDARY: $(UNIT_OBJ)
+$(FUZZERS): $(BUILD)/%: $(OBJ)/t/fuzz/%.o $(OBJ)/parts.a
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) $(LD_FLAGS) -o $@ $^ $(LIBS)
 
--include $(STORE_OBJ:.o=.d) $(LOADER_OBJ:.o=.d) $(UNIT_OBJ:.o=.d)
+.SECONDARY: $(UNIT_OBJ) $(FUZZ_OBJ)
+
+-include $(STORE_OBJ:.o=.d) $(LOADER_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) \
+         $(FUZZ_OBJ:.o=.d)

@@ -2,8 +2,8 @@
 #
 # misc/deps.sh GROUP... - install the Debian packages that a make target
 # needs and that are missing.  Groups: build run test lint sanitize valgrind
-# cpanm bench.  Says what it installs, installs packages and nothing else, and
-# takes a few milliseconds when nothing is missing.
+# fuzz cpanm bench.  Says what it installs, installs packages and nothing
+# else, and takes a few milliseconds when nothing is missing.
 #
 # Where there is no dpkg (another distribution) it stays silent: the compiler
 # and nginx's configure then name what they cannot find.
@@ -46,6 +46,12 @@ group() {
     valgrind)
         group test
         echo valgrind:valgrind
+        ;;
+    fuzz)
+        # clang's own sanitizers and libFuzzer, which its package only
+        # recommends.
+        group build
+        echo clang:clang libclang-rt-dev
         ;;
     cpanm)
         echo cpanminus:cpanm

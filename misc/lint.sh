@@ -38,9 +38,11 @@ build() {
         all units
 }
 
-# The files of the project, whether or not git already knows them.
+# The files of the project, whether or not git already knows them.  What
+# fuzzers begin with is no text.
 files() {
-    find . \( -name .git -o -path ./build -o -name 'servroot*' \) -prune \
+    find . \( -name .git -o -path ./build -o -name 'servroot*' \
+        -o -path ./t/fuzz/corpus \) -prune \
         -o -type f \( "$@" \) -print | sort
 }
 
@@ -154,7 +156,7 @@ check "cppcheck" cppcheck --quiet --error-exitcode=1 --inline-suppr \
     --enable=warning,performance,portability --std=c11 \
     --suppress=missingIncludeSystem --suppress=ctuuninitvar \
     -I "$src/store" -I "$src/module" \
-    -I "$src/loader" "$src" t/unit
+    -I "$src/loader" "$src" t/unit t/fuzz
 check "white space" whitespace
 check "80 columns" columns
 check "C without tabs and // comments" c_form

@@ -11,7 +11,12 @@
 #include "profile_input.h"
 
 
+/* Fuzzers have less: to allocate it would take most of their time. */
+
+#ifndef PROFILE_INPUT_SIZE
 #define PROFILE_INPUT_SIZE  (256 * 1024)
+#endif
+
 #define PROFILE_INPUT_BOM   "\xef\xbb\xbf"
 
 
