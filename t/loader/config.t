@@ -301,6 +301,8 @@ for my $place ('colour', 'workspaces[0].colour', 'workspaces[1].colour',
                'workspaces[0].entities[1].Id',
                'workspaces[0].entities[0].source.colour',
                'workspaces[0].entities[0].source.path',
+               'workspaces[0].entities[0].source.commands',
+               'workspaces[0].entities[0].source.Stdin',
                'workspaces[0].entities[0].refresh.colour',
                'workspaces[0].entities[0].refresh.every',
                'Store', 'workspace', 'version')
@@ -323,27 +325,122 @@ refused('an unknown member without a name',
         qr/is not a known member/);
 
 
-# -- what this version does not do --------------------------------------------
+# -- formats, sources and refreshes -------------------------------------------
 
-# These become good as the loader learns them; until then they must not be
-# taken for something else.
-spoil('workspaces[0].entities[0].format', $_)
-    for '"csv"', '"json"', '"NDJSON"', '"ndjson "', '"xml"';
+my $entity = 'workspaces[0].entities[0]';
 
-spoil('workspaces[0].entities[0].refresh.mode', $_)
-    for '"incremental"', '"Full"', '"delta"';
 
-refused('a source that is a command',
-        sub { spoiled($_[0], 'workspaces[0].entities[0].source',
-                      '{"command":["echo"]}') },
-        qr/workspaces\[0\]\.entities\[0\]\.source/);
-refused('a source that is a file and a command',
-        sub { spoiled($_[0], 'workspaces[0].entities[0].source',
-                      '{"file":"x","command":["echo"]}') },
-        qr/workspaces\[0\]\.entities\[0\]\.source/);
-refused('a source that is nothing',
-        sub { spoiled($_[0], 'workspaces[0].entities[0].source', '{}') },
-        qr/workspaces\[0\]\.entities\[0\]\.source/);
+# accepted(NAME, PLACE, VALUE...): good, with these values.
+
+sub accepted {
+    my ($name, @values) = @_;
+
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+    my $other = "$box->{dir}/other";
+    my $config = good($other);
+
+    while (my ($place, $value) = splice @values, 0, 2) {
+        my ($holder, $last) = locate($config, $place);
+        $holder->{$last} = $json->decode($value);
+    }
+
+    spew($file, $json->encode($config));
+
+    my $run = run($loader, '-c', $file, 'apply');
+    is($run->{status}, 0, "$name is good") or diag_run($run);
+    run('rm', '-rf', $other);
+
+    return;
+}
+
+
+spoil("$entity.format", $_, qr/"ndjson", "json" or "csv"/)
+    for '"NDJSON"', '"ndjson "', '"xml"', '"jsonl"', '"CSV"';
+accepted("the format $_", "$entity.format", $_)
+    for '"ndjson"', '"json"', '"csv"';
+
+# Where an array of objects is.
+for my $value ('"."', '".a"', '"a."', '"a..b"', '".."') {
+    refused("path $value",
+            sub { my $text = spoiled($_[0], "$entity.path", $value);
+                  $text =~ s/"format" : "ndjson"/"format" : "json"/;
+                  $text },
+            qr/: \Q$entity\E\.path: must be names with dots/);
+}
+
+spoil("$entity.path", $_) for @{ $wrong{string} }, @{ $wrong{name} };
+spoil("$entity.path", '"rows"', qr/is for the format "json"$/m);
+refused('path with csv',
+        sub { my $config = good($_[0]);
+              @{ $config->{workspaces}[0]{entities}[0] }{'format', 'path'}
+                  = ('csv', 'rows');
+              $json->encode($config) },
+        qr/: \Q$entity\E\.path: is for the format "json"$/m);
+accepted("the path $_", "$entity.format", '"json"', "$entity.path", $_)
+    for '"rows"', '"data.rows"', '"a b.\u00e9"';
+
+# One source, not none and not two.
+spoil("$entity.source", $_, qr/must have one of "file", "command" and "stdin"/)
+    for '{}', '{"file":"x","command":["echo"]}',
+        '{"file":"x","stdin":true}', '{"command":["echo"],"stdin":true}',
+        '{"file":"x","command":["echo"],"stdin":true}';
+
+spoil("$entity.source.command", $_, qr/must be an array/)
+    for '[]', '{}', '"psql"', '"psql -c x"', '1', 'true', 'null';
+
+for my $case (['[""]', 0], ['[1]', 0], ['[null]', 0], ['[["psql"]]', 0],
+              ['["psql",1]', 1], ['["psql","",{}]', 2],
+              ['["psql",null]', 1], ['["psql","-c",true]', 2])
+{
+    my ($value, $index) = @$case;
+
+    spoil("$entity.source.command", $value, qr/must be a string/,
+          "$entity.source.command[$index]");
+}
+
+accepted("the command $_", "$entity.source", qq({"command":$_}))
+    for '["psql"]', '["psql",""]', '["/bin/sh","-c","a | b","{cursor}"]',
+        '["{cursor}"]', '["a b"]';
+
+spoil("$entity.source.stdin", $_, qr/must be true/)
+    for 'false', '1', '0', '"true"', 'null', '[]', '{}';
+
+accepted('standard input', "$entity.source", '{"stdin":true}');
+accepted('standard input after a command',
+         "$entity.source", '{"command":["echo"]}',
+         'workspaces[0].entities[1].source', '{"stdin":true}');
+
+for my $second ('workspaces[0].entities[1]', 'workspaces[1].entities[0]') {
+    refused("standard input twice: $second",
+            sub { my $config = good($_[0]);
+                  for my $place ($entity, $second) {
+                      my ($holder, $last) = locate($config, "$place.source");
+                      $holder->{$last} = { stdin => JSON::PP::true };
+                  }
+                  $json->encode($config) },
+            qr/: \Q$second\E\.source: only one entity can be read from/);
+}
+
+# What a refresh needs, and what has no meaning for one.
+spoil("$entity.refresh.mode", $_, qr/must be "full" or "incremental"/)
+    for '"Full"', '"delta"', '"incremental "';
+spoil("$entity.refresh", $_, qr/missing/, "$entity.refresh.mode")
+    for '{}', '{"cursor":"c"}';
+spoil("$entity.refresh", $_, qr/needs "cursor"/)
+    for '{"mode":"incremental"}', '{"mode":"incremental","deleted":"d"}';
+spoil("$entity.refresh", $_, qr/are for the mode "incremental"/)
+    for '{"mode":"full","cursor":"c"}', '{"mode":"full","deleted":"d"}',
+        '{"mode":"full","cursor":"c","deleted":"d"}';
+
+for my $member ('cursor', 'deleted') {
+    spoil("$entity.refresh.$member", $_)
+        for @{ $wrong{string} }, @{ $wrong{name} };
+}
+
+accepted("the refresh $_", "$entity.refresh", $_)
+    for '{"mode":"full"}', '{"mode":"incremental","cursor":"c"}',
+        '{"mode":"incremental","cursor":"c","deleted":"d"}';
 
 
 # -- duplicates ---------------------------------------------------------------
@@ -595,7 +692,7 @@ is(fingerprint($box->{store}), $before, 'the store was never touched');
 ok(!-e $absent, 'no store was made');
 cmp_ok($cases, '>', 500, 'enough was tried');
 
-# The example of the reference, but for what only later versions can do.
+# The example of the reference.
 {
     my $other = "$box->{dir}/other";
     mkdir "$box->{dir}/exports";
@@ -608,11 +705,15 @@ cmp_ok($cases, '>', 500, 'enough was tried');
       "keys": [ { "name": "web", "sha256": "$A", "expires": "2027-01-01T00:00:00Z" } ],
       "entities": [
         { "id": 1, "name": "Users", "library_id": 1, "primary_key": "id",
-          "source": { "file": "exports/users-*.ndjson" }, "format": "ndjson" } ] } ] }
+          "source": { "file": "exports/users-*.ndjson" }, "format": "ndjson" },
+        { "id": 2, "name": "Companies", "library_id": 1, "primary_key": "domain", "format": "ndjson",
+          "source": { "command": ["echo", "{\\"domain\\":\\"a.example\\",\\"updated_at\\":\\"{cursor}1\\",\\"is_deleted\\":false}"] },
+          "refresh": { "mode": "incremental", "cursor": "updated_at", "deleted": "is_deleted" } } ] } ] }
 END
 
     run_ok(run($loader, '-c', $file, 'sync'),
-           { 'Acme/Users' => { rows => 1, added => 1 } }, 'the example');
+           { 'Acme/Users' => { rows => 1, added => 1 },
+             'Acme/Companies' => { rows => 1, added => 1 } }, 'the example');
 }
 
 # Limits: no workspaces at all, and the largest ids.
