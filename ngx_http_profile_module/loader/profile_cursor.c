@@ -145,11 +145,11 @@ profile_cursor_exponent(const u_char *p, const u_char *last,
 
     while (p < last && *p >= '0' && *p <= '9') {
 
-        if (exponent < PROFILE_CURSOR_EXPONENT_MAX) {
-            exponent = exponent * 10 + (*p - '0');
-        }
+        exponent = exponent * 10 + (*p++ - '0');
 
-        p++;
+        if (exponent > PROFILE_CURSOR_EXPONENT_MAX) {
+            exponent = PROFILE_CURSOR_EXPONENT_MAX;
+        }
     }
 
     number->exponent += negative ? -exponent : exponent;

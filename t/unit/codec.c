@@ -50,6 +50,7 @@ static int codec_decode_key(const u_char *p, size_t len);
 static int codec_decode_workspace(const u_char *p, size_t len);
 static int codec_decode_entity(const u_char *p, size_t len);
 static int codec_decode_orphan(const u_char *p, size_t len);
+static int codec_decode_cursor(const u_char *p, size_t len);
 static int codec_decode_record(const u_char *p, size_t len);
 static int codec_decode_list(const u_char *p, size_t len);
 static int codec_decode_key_key(const u_char *p, size_t len);
@@ -83,7 +84,9 @@ static codec_kind_t  codec_kinds[] = {
     { "an orphan's key", codec_decode_orphan_key, PROFILE_TAG_ORPHAN,
       PROFILE_DAMAGED, 0, "", 0, 0 },
     { "a record's key", codec_decode_record_key, PROFILE_TAG_RECORD,
-      PROFILE_DAMAGED, 0, "", 1, 0 }
+      PROFILE_DAMAGED, 0, "", 1, 0 },
+    { "a cursor", codec_decode_cursor, PROFILE_TAG_CURSOR, PROFILE_DAMAGED,
+      0, "", 0, 1 }
 };
 
 #define CODEC_KINDS  (sizeof(codec_kinds) / sizeof(codec_kinds[0]))
@@ -164,6 +167,11 @@ codec_keys(void)
     ok(profile_decode_orphan_key(buf, len, &n) == PROFILE_OK
        && n == 0xffffffff, "its incarnation comes back");
 
+    len = profile_encode_cursor_key(buf, 0x01020304, 0xfffefdfc);
+    ok(len == 9
+       && memcmp(buf, "\x07\x01\x02\x03\x04\xff\xfe\xfd\xfc", 9) == 0,
+       "a cursor's key");
+
     len = profile_encode_record_prefix(buf, 0x80000001);
     ok(len == 5 && memcmp(buf, "\x20\x80\x00\x00\x01", 5) == 0,
        "a record's prefix");
@@ -193,6 +201,7 @@ codec_bytes(void)
     u_char                buf[256];
     profile_key_t         key;
     profile_meta_t        meta;
+    profile_cursor_t      cursor;
     profile_entity_t      entity;
     profile_orphan_t      orphan;
     profile_document_t    document;
@@ -257,6 +266,18 @@ codec_bytes(void)
     ok(memcmp(buf, "\6\0\0\0" "\0\0\0\1" "\0\0\0\2\xee", 13) == 0,
        "the bytes of an orphan");
 
+    cursor.workspace = 1;
+    cursor.entity = 2;
+    cursor.column.data = (u_char *) "at";
+    cursor.column.len = 2;
+    cursor.value.data = (u_char *) "2026-01-01";
+    cursor.value.len = 10;
+    memset(buf, 0xee, sizeof(buf));
+    profile_encode_cursor(buf, &cursor);
+    ok(profile_cursor_size(&cursor) == 28
+       && memcmp(buf, "\7\0\0\2" "\0\0\0\1" "\0\0\0\2" "\0\x0a\0\0"
+                 "at2026-01-01\xee", 29) == 0, "the bytes of a cursor");
+
     document.workspace = 1;
     document.entity = 2;
     document.changed = 3;
@@ -316,6 +337,10 @@ codec_order(void)
             len2 = profile_encode_entity_key(two, 5, b);
             wrong += (codec_compare(one, len, two, len2) != want);
 
+            len = profile_encode_cursor_key(one, 5, a);
+            len2 = profile_encode_cursor_key(two, 5, b);
+            wrong += (codec_compare(one, len, two, len2) != want);
+
             len = profile_encode_entity_key(one, a, 0xffffffff);
             len2 = profile_encode_entity_key(two, b, 0);
             wrong += (codec_compare(one, len, two, len2)
@@ -332,7 +357,7 @@ codec_order(void)
 
     /* the order of the kinds: records are the last, for MDB_APPEND */
 
-    len = profile_encode_orphan_key(one, 0xffffffff);
+    len = profile_encode_cursor_key(one, 0xffffffff, 0xffffffff);
     len2 = profile_encode_record_prefix(two, 0);
     is_int(codec_compare(one, len, two, len2), -1,
            "all records come after everything else");
@@ -365,6 +390,7 @@ codec_round_trip(uint32_t n, uint64_t big, size_t len)
     size_t                i, size;
     profile_key_t         key, key2;
     profile_meta_t        meta, meta2;
+    profile_cursor_t      cursor, cursor2;
     profile_entity_t      entity, entity2;
     profile_orphan_t      orphan, orphan2;
     profile_document_t    document, document2;
@@ -454,6 +480,24 @@ codec_round_trip(uint32_t n, uint64_t big, size_t len)
                == PROFILE_OK
             && orphan2.workspace == n
             && orphan2.entity == orphan.entity;
+    free(buf);
+
+    cursor.workspace = n;
+    cursor.entity = ~n;
+    cursor.column.data = name;
+    cursor.column.len = len - len / 2;
+    cursor.value.data = name;
+    cursor.value.len = len;
+
+    size = profile_cursor_size(&cursor);
+    buf = malloc(size);
+    profile_encode_cursor(buf, &cursor);
+    right = right
+            && profile_decode_cursor(buf, size, &cursor2) == PROFILE_OK
+            && cursor2.workspace == n
+            && cursor2.entity == cursor.entity
+            && codec_same(&cursor.column, &cursor2.column)
+            && codec_same(&cursor.value, &cursor2.value);
     free(buf);
 
     /* a document without a body is none */
@@ -562,7 +606,8 @@ codec_lengths(void)
         size_t  kind;
         size_t  offset;
     } lens[] = {
-        { 1, 2 }, { 2, 2 }, { 3, 2 }, { 3, 20 }, { 5, 2 }, { 6, 2 }
+        { 1, 2 }, { 2, 2 }, { 3, 2 }, { 3, 20 }, { 5, 2 }, { 6, 2 },
+        { 10, 2 }, { 10, 12 }
     };
 
     for (n = 0; n < sizeof(lens) / sizeof(lens[0]); n++) {
@@ -688,6 +733,7 @@ codec_samples(void)
 {
     profile_key_t         key;
     profile_meta_t        meta;
+    profile_cursor_t      cursor;
     profile_entity_t      entity;
     profile_orphan_t      orphan;
     profile_document_t    document;
@@ -739,6 +785,14 @@ codec_samples(void)
     codec_kinds[9].size =
         profile_encode_record_key(codec_kinds[9].sample, 5,
                                   (u_char *) "abcd", 4);
+
+    memset(&cursor, 0, sizeof(cursor));
+    cursor.column.data = (u_char *) "updated_at";
+    cursor.column.len = 10;
+    cursor.value.data = (u_char *) "2026-01-01";
+    cursor.value.len = 10;
+    profile_encode_cursor(codec_kinds[10].sample, &cursor);
+    codec_kinds[10].size = profile_cursor_size(&cursor);
 }
 
 
@@ -796,6 +850,20 @@ codec_decode_orphan(const u_char *p, size_t len)
     profile_orphan_t  orphan;
 
     return profile_decode_orphan(p, len, &orphan);
+}
+
+
+static int
+codec_decode_cursor(const u_char *p, size_t len)
+{
+    int               rc;
+    profile_cursor_t  cursor;
+
+    rc = profile_decode_cursor(p, len, &cursor);
+
+    return (rc != PROFILE_OK
+            || (codec_within(&cursor.column, p, len)
+                && codec_within(&cursor.value, p, len))) ? rc : -1;
 }
 
 

@@ -20,6 +20,7 @@ static void writer_visible(peer_t *peer);
 static void writer_nothing(void);
 static void writer_same(void);
 static void writer_values(void);
+static void writer_cursors(void);
 static void writer_names(void);
 static void writer_walks(void);
 static void writer_snapshot(void);
@@ -61,6 +62,7 @@ main(void)
     writer_nothing();
     writer_same();
     writer_values();
+    writer_cursors();
     writer_names();
     writer_walks();
     writer_snapshot();
@@ -413,6 +415,7 @@ writer_nothing(void)
     must(profile_writer_delete_workspace(writer, 1, &err), &err);
     must(profile_writer_delete_list(writer, 1, &err), &err);
     must(profile_writer_delete_entity(writer, 1, 1, &err), &err);
+    must(profile_writer_delete_cursor(writer, 1, 1, &err), &err);
     must(profile_writer_adopt(writer, 1, &err), &err);
     must(profile_writer_commit(writer, &err), &err);
 
@@ -594,6 +597,131 @@ writer_values(void)
            PROFILE_NOT_FOUND, "is deleted");
     is_int(profile_writer_delete_record(writer, &entity, &id, &err),
            PROFILE_OK, "and may be deleted again");
+
+    profile_writer_close(writer);
+}
+
+
+/* One for each entity, and none without its entity. */
+
+static void
+writer_cursors(void)
+{
+    char                   *before, *after, name[PROFILE_NAME_MAX + 2];
+    size_t                  len, len2;
+    uint64_t                written;
+    const char             *path;
+    profile_error_t         err;
+    profile_entity_t        entity;
+    profile_cursor_t        cursor, seen;
+    profile_writer_t       *writer;
+    const profile_view_t   *view;
+
+    writer = writer_open(scratch("cursors"));
+    path = scratch("cursors/gen-000001/data.mdb");
+
+    cursor.workspace = 1;
+    cursor.entity = 2;
+    cursor.column = store_bytes("updated_at");
+    cursor.value = store_bytes("2026-01-01");
+
+    written = profile_writer_written(writer);
+    must(profile_writer_begin(writer, &view, &err), &err);
+    entity = store_entity(1, 2, 0);
+    must(profile_writer_put_entity(writer, &entity, &err), &err);
+    is_int(profile_view_cursor(view, 1, 2, &seen, &err), PROFILE_NOT_FOUND,
+           "no cursor");
+    must(profile_writer_put_cursor(writer, &cursor, &err), &err);
+    ok(profile_view_cursor(view, 1, 2, &seen, &err) == PROFILE_OK
+       && seen.workspace == 1
+       && seen.entity == 2
+       && profile_bytes_compare(&seen.column, &cursor.column) == 0
+       && profile_bytes_compare(&seen.value, &cursor.value) == 0,
+       "a cursor");
+    ok(profile_view_cursor(view, 2, 1, &seen, &err) == PROFILE_NOT_FOUND
+       && profile_view_cursor(view, 1, 1, &seen, &err) == PROFILE_NOT_FOUND,
+       "and no other");
+    must(profile_writer_commit(writer, &err), &err);
+    is_int(profile_writer_written(writer) - written,
+           9 + 63 + 9 + 16 + 10 + 10, "its bytes are counted");
+
+    /* to put what is there, or to delete what is not, writes nothing */
+
+    before = scratch_read(path, &len);
+    written = profile_writer_written(writer);
+    must(profile_writer_begin(writer, NULL, &err), &err);
+    must(profile_writer_put_cursor(writer, &cursor, &err), &err);
+    must(profile_writer_delete_cursor(writer, 1, 1, &err), &err);
+    must(profile_writer_delete_cursor(writer, 2, 2, &err), &err);
+    is_int(profile_writer_pending(writer), 0, "the same: nothing is pending");
+    must(profile_writer_commit(writer, &err), &err);
+    is_int(profile_writer_written(writer), (long long) written,
+           "nothing is written");
+    after = scratch_read(path, &len2);
+    ok(len == len2 && memcmp(before, after, len) == 0,
+       "and the file's bytes stay");
+    free(before);
+    free(after);
+
+    /* another value, another column, and one that is its own */
+
+    cursor.value = store_bytes("2026-01-02");
+    must(profile_writer_begin(writer, &view, &err), &err);
+    must(profile_writer_put_cursor(writer, &cursor, &err), &err);
+    ok(profile_view_cursor(view, 1, 2, &seen, &err) == PROFILE_OK
+       && profile_bytes_compare(&seen.value, &cursor.value) == 0,
+       "it moves on");
+    seen.column = store_bytes("id");
+    must(profile_writer_put_cursor(writer, &seen, &err), &err);
+    ok(profile_view_cursor(view, 1, 2, &seen, &err) == PROFILE_OK
+       && seen.column.len == 2
+       && profile_bytes_compare(&seen.value, &cursor.value) == 0,
+       "its value may be the one in the view");
+    profile_writer_abort(writer);
+
+    must(profile_writer_snapshot(writer, &view, &err), &err);
+    ok(profile_view_cursor(view, 1, 2, &seen, &err) == PROFILE_OK
+       && seen.column.len == 10
+       && memcmp(seen.value.data, "2026-01-01", 10) == 0,
+       "an abort leaves the old one");
+    profile_writer_release(writer);
+
+    /* what is too long, and what is as long as it may be */
+
+    memset(name, 'n', sizeof(name));
+    cursor.column = (profile_bytes_t) { PROFILE_NAME_MAX,
+                                        (const u_char *) name };
+    cursor.value = cursor.column;
+    must(profile_writer_begin(writer, &view, &err), &err);
+    ok(profile_writer_put_cursor(writer, &cursor, &err) == PROFILE_OK
+       && profile_view_cursor(view, 1, 2, &seen, &err) == PROFILE_OK
+       && seen.value.len == PROFILE_CURSOR_MAX, "%d bytes of each",
+       PROFILE_CURSOR_MAX);
+    cursor.value.len++;
+    is_int(profile_writer_put_cursor(writer, &cursor, &err), PROFILE_FAILED,
+           "one more of the value");
+    cursor.value.len--;
+    cursor.column.len++;
+    is_int(profile_writer_put_cursor(writer, &cursor, &err), PROFILE_FAILED,
+           "or of the column");
+    profile_writer_abort(writer);
+
+    /* a neighbour's stays when an entity goes, and goes by itself */
+
+    cursor.column = store_bytes("updated_at");
+    cursor.value = store_bytes("5");
+    cursor.entity = 3;
+    must(profile_writer_begin(writer, &view, &err), &err);
+    must(profile_writer_put_cursor(writer, &cursor, &err), &err);
+    must(profile_writer_delete_entity(writer, 1, 2, &err), &err);
+    is_int(profile_view_cursor(view, 1, 2, &seen, &err), PROFILE_NOT_FOUND,
+           "a cursor goes with its entity");
+    is_int(profile_view_cursor(view, 1, 3, &seen, &err), PROFILE_OK,
+           "the others stay");
+    must(profile_writer_delete_cursor(writer, 1, 3, &err), &err);
+    is_int(profile_view_cursor(view, 1, 3, &seen, &err), PROFILE_NOT_FOUND,
+           "until they are deleted");
+    must(profile_writer_commit(writer, &err), &err);
 
     profile_writer_close(writer);
 }
