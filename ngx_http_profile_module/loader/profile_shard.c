@@ -257,7 +257,11 @@ profile_shard_spill(profile_shard_t *shard, profile_error_t *err)
             len = 0;
         }
 
-        if (rc == PROFILE_OK && n > PROFILE_SHARD_BUFFER) {
+        if (rc != PROFILE_OK) {
+            break;
+        }
+
+        if (n > PROFILE_SHARD_BUFFER) {
             rc = profile_shard_write(shard, p, n, err);
             continue;
         }

@@ -9,6 +9,7 @@
 
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -33,6 +34,10 @@ static void sort_empty(void);
 static void sort_some(void);
 static void sort_order(size_t memory);
 static int sort_check(profile_sort_t *sort, size_t count);
+static void sort_shards(unsigned shards, size_t memory, int finish);
+static void sort_ties(unsigned shards, size_t memory);
+static void sort_threads(unsigned shards, size_t memory);
+static void *sort_thread(void *data);
 static void sort_twice(size_t memory);
 static void sort_huge(size_t memory);
 static void sort_lengths(void);
@@ -40,9 +45,12 @@ static void sort_memory(void);
 static int sort_memory_run(void);
 static long sort_peak(void);
 static void sort_no_folder(void);
-static void sort_no_space(void);
+static void sort_no_space(unsigned shards);
+static void sort_no_space_huge(void);
+static int sort_limited(profile_sort_t *sort, unsigned shards,
+    const u_char *body, size_t len, size_t every, profile_error_t *err);
 static void sort_make(size_t count);
-static void sort_add(profile_sort_t *sort, size_t i);
+static void sort_add(profile_sort_t *sort, unsigned shard, size_t i);
 static uint32_t sort_rand(void);
 
 
@@ -50,6 +58,7 @@ static sort_row_t  sort_rows[SORT_ROWS];
 static u_char      sort_seen[SORT_ROWS];
 static uint64_t    sort_seed = 20260101;
 static u_char      sort_body[4096];
+static int         sort_newest;      /* of equal rows, the last comes first */
 
 
 int
@@ -57,6 +66,8 @@ main(void)
 {
     int     descriptors;
     size_t  i;
+
+    static const unsigned  shards[] = { 1, 2, 3, 8 };
 
     (void) scratch("%s", "");
     descriptors = scratch_descriptors();
@@ -74,13 +85,28 @@ main(void)
     sort_order(1024 * 1024);
     sort_order(65536);
     sort_order(4096);
+
+    for (i = 0; i < sizeof(shards) / sizeof(shards[0]); i++) {
+        sort_shards(shards[i], 64 * 1024 * 1024, 1);
+        sort_shards(shards[i], 64 * 1024 * 1024, 0);
+        sort_shards(shards[i], 65536 * shards[i], 1);
+        sort_shards(shards[i], 65536, 0);
+        sort_shards(shards[i], 1, 1);
+        sort_ties(shards[i], 64 * 1024 * 1024);
+        sort_ties(shards[i], 8192);
+        sort_threads(shards[i], 64 * 1024 * 1024);
+        sort_threads(shards[i], 262144);
+    }
+
     sort_twice(64 * 1024 * 1024);
     sort_twice(4096);
     sort_huge(64 * 1024 * 1024);
     sort_huge(4096);
     sort_lengths();
     sort_no_folder();
-    sort_no_space();
+    sort_no_space(1);
+    sort_no_space(3);
+    sort_no_space_huge();
 
     profile_sort_free(NULL);
 
@@ -115,7 +141,7 @@ sort_empty(void)
     ok(1, "one that was never used");
 
     sort = profile_sort_create(scratch_directory, 4096, 1);
-    sort_add(sort, 0);
+    sort_add(sort, 0, 0);
     profile_sort_free(sort);
     ok(1, "one that was left in the middle");
 }
@@ -155,6 +181,7 @@ sort_some(void)
             row.id.len = ids[(i * 7 + 3) % count].len;
             row.body.data = sort_body;
             row.body.len = 1;
+            row.order = i;
             row.stream = 0;
             row.line = i;
             need(profile_sort_add(sort, 0, &row, &err) == PROFILE_OK, err.text);
@@ -188,7 +215,7 @@ sort_order(size_t memory)
     bytes = 0;
 
     for (i = 0; i < SORT_ROWS; i++) {
-        sort_add(sort, i);
+        sort_add(sort, 0, i);
         bytes += sort_rows[i].body;
     }
 
@@ -233,6 +260,8 @@ sort_check(profile_sort_t *sort, size_t count)
                   || got.stream != (uint32_t) got.line % 3
                   || got.id.len != row->len
                   || memcmp(got.id.data, row->id, row->len) != 0
+                  || got.order != (sort_newest ? UINT64_MAX - got.line
+                                               : got.line)
                   || got.body.len != row->body
                   || memcmp(got.body.data, sort_body, row->body) != 0);
 
@@ -245,7 +274,10 @@ sort_check(profile_sort_t *sort, size_t count)
                 rc = (before->len > row->len) - (before->len < row->len);
             }
 
-            wrong += (rc > 0 || (rc == 0 && last > got.line));
+            wrong += (rc > 0
+                      || (rc == 0
+                          && (sort_newest ? last < got.line
+                                          : last > got.line)));
         }
 
         last = got.line;
@@ -255,6 +287,168 @@ sort_check(profile_sort_t *sort, size_t count)
     wrong += (profile_sort_next(sort, &got, &err) != PROFILE_NOT_FOUND);
 
     return wrong;
+}
+
+
+/* As threads would: rows go to any shard, of equal ones too. */
+
+static void
+sort_shards(unsigned shards, size_t memory, int finish)
+{
+    size_t             i, count;
+    unsigned           shard;
+    uint64_t           bytes;
+    profile_sort_t    *sort;
+    profile_error_t    err;
+
+    /* each row is a run of its own where there is no memory at all */
+
+    count = (memory == 1) ? 2000 : SORT_ROWS;
+
+    for (sort_newest = 0; sort_newest < 2; sort_newest++) {
+
+        sort = profile_sort_create(scratch_directory, memory, shards);
+        bytes = 0;
+
+        for (i = 0; i < count; i++) {
+            sort_add(sort, sort_rand() % shards, i);
+            bytes += sort_rows[i].body;
+        }
+
+        for (shard = 0; shard < shards; shard++) {
+
+            /* not all: rewind has to do the rest */
+
+            if (finish && shard % 3 != 2) {
+                profile_sort_finish(sort, shard);
+            }
+        }
+
+        ok(profile_sort_rows(sort) == count
+           && profile_sort_bytes(sort) == bytes,
+           "%zu rows in %u shards are counted", count, shards);
+
+        for (i = 0; i < 2; i++) {
+            need(profile_sort_rewind(sort, &err) == PROFILE_OK, err.text);
+            is_int(sort_check(sort, count), 0,
+                   "%u shards, %zu bytes, %s first, pass %zu", shards,
+                   memory, sort_newest ? "the last" : "the first", i + 1);
+        }
+
+        profile_sort_free(sort);
+    }
+
+    sort_newest = 0;
+}
+
+
+/*
+ * Nothing but equal ids: their order alone decides, not the shard, nor
+ * when a row was added.
+ */
+
+static void
+sort_ties(unsigned shards, size_t memory)
+{
+    int                right;
+    size_t             i, count;
+    uint64_t           order, last;
+    profile_sort_t    *sort;
+    profile_error_t    err;
+    profile_sorted_t   row;
+
+    count = 3001;      /* and 1009 is prime: each order comes once */
+    sort = profile_sort_create(scratch_directory, memory, shards);
+
+    memset(&row, 0, sizeof(profile_sorted_t));
+    row.id.data = (const u_char *) "tie";
+    row.id.len = 3;
+    row.body.data = sort_body;
+
+    for (i = 0; i < count; i++) {
+        order = i * 1009 % count;
+        row.order = (order % 2 == 0) ? order : UINT64_MAX - order;
+        row.line = row.order;
+        row.body.len = (size_t) order % 50;
+
+        need(profile_sort_add(sort, (unsigned) (i / 7) % shards, &row, &err)
+             == PROFILE_OK, err.text);
+    }
+
+    need(profile_sort_rewind(sort, &err) == PROFILE_OK, err.text);
+
+    right = 1;
+    last = 0;
+
+    for (i = 0; profile_sort_next(sort, &row, &err) == PROFILE_OK; i++) {
+
+        order = (row.order > count) ? UINT64_MAX - row.order : row.order;
+        right &= (row.line == row.order
+                  && row.body.len == order % 50
+                  && (i == 0 || row.order > last));
+        last = row.order;
+    }
+
+    ok(right && i == count,
+       "equal ids in %u shards come by their order, with %zu bytes", shards,
+       memory);
+
+    profile_sort_free(sort);
+}
+
+
+typedef struct {
+    profile_sort_t  *sort;
+    unsigned         shard;
+    unsigned         shards;
+} sort_thread_t;
+
+
+/* All shards at the same time. */
+
+static void
+sort_threads(unsigned shards, size_t memory)
+{
+    unsigned          i;
+    pthread_t         threads[8];
+    sort_thread_t     data[8];
+    profile_sort_t   *sort;
+    profile_error_t   err;
+
+    sort = profile_sort_create(scratch_directory, memory, shards);
+
+    for (i = 0; i < shards; i++) {
+        data[i] = (sort_thread_t) { sort, i, shards };
+        need(pthread_create(&threads[i], NULL, sort_thread, &data[i]) == 0,
+             "pthread_create()");
+    }
+
+    for (i = 0; i < shards; i++) {
+        need(pthread_join(threads[i], NULL) == 0, "pthread_join()");
+    }
+
+    need(profile_sort_rewind(sort, &err) == PROFILE_OK, err.text);
+    is_int(sort_check(sort, SORT_ROWS), 0,
+           "%u threads at once, with %zu bytes", shards, memory);
+
+    profile_sort_free(sort);
+}
+
+
+static void *
+sort_thread(void *data)
+{
+    sort_thread_t *thread = data;
+
+    size_t  i;
+
+    for (i = thread->shard; i < SORT_ROWS; i += thread->shards) {
+        sort_add(thread->sort, thread->shard, i);
+    }
+
+    profile_sort_finish(thread->sort, thread->shard);
+
+    return NULL;
 }
 
 
@@ -269,7 +463,7 @@ sort_twice(size_t memory)
     sort = profile_sort_create(scratch_directory, memory, 1);
 
     for (i = 0; i < 3000; i++) {
-        sort_add(sort, i);
+        sort_add(sort, 0, i);
     }
 
     for (i = 0; i < 2; i++) {
@@ -321,6 +515,7 @@ sort_huge(size_t memory)
         row.id.len = 1;
         row.body.data = body;
         row.body.len = sizes[i];
+        row.order = i;
         row.stream = 0;
         row.line = i;
         need(profile_sort_add(sort, 0, &row, &err) == PROFILE_OK, err.text);
@@ -369,6 +564,7 @@ sort_lengths(void)
         row.id.len = len;
         row.body.data = sort_body;
         row.body.len = len;
+        row.order = UINT64_MAX - len;
         row.stream = UINT32_MAX;
         row.line = UINT64_MAX - len;
         need(profile_sort_add(sort, 0, &row, &err) == PROFILE_OK, err.text);
@@ -437,6 +633,7 @@ sort_memory_run(void)
         row.id.len = sort_rows[i].len;
         row.body.data = sort_body;
         row.body.len = sizeof(sort_body);
+        row.order = i;
         row.stream = 0;
         row.line = i;
 
@@ -521,40 +718,81 @@ sort_no_folder(void)
 
 
 static void
-sort_no_space(void)
+sort_no_space(unsigned shards)
+{
+    int               rc;
+    profile_sort_t   *sort;
+    profile_error_t   err;
+
+    sort = profile_sort_create(scratch_directory, 65536 * shards, shards);
+    rc = sort_limited(sort, shards, sort_body, 200, 1, &err);
+
+    is_int(rc, PROFILE_NO_SPACE, "no space for the temporary file of %u",
+           shards);
+    ok(strstr(err.text, scratch_directory) != NULL, "%s", err.text);
+    profile_sort_free(sort);
+}
+
+
+/*
+ * What is gathered for the file cannot be written, and then comes a row
+ * that is larger than all that can be gathered.
+ */
+
+static void
+sort_no_space_huge(void)
+{
+    int               rc;
+    u_char           *body;
+    profile_sort_t   *sort;
+    profile_error_t   err;
+
+    body = calloc(1, 1000000);
+    need(body != NULL, "calloc()");
+
+    sort = profile_sort_create(scratch_directory, 4000000, 1);
+    rc = sort_limited(sort, 1, body, 1000000, 200, &err);
+
+    is_int(rc, PROFILE_NO_SPACE, "no space, with huge rows among the others");
+    profile_sort_free(sort);
+    free(body);
+}
+
+
+/* Adds rows of len bytes, and of up to 1000 between them, until it fails. */
+
+static int
+sort_limited(profile_sort_t *sort, unsigned shards, const u_char *body,
+    size_t len, size_t every, profile_error_t *err)
 {
     int                rc;
     size_t             i;
     struct rlimit      limit, old;
-    profile_sort_t    *sort;
-    profile_error_t    err;
     profile_sorted_t   row;
 
-    sort = profile_sort_create(scratch_directory, 65536, 1);
     rc = PROFILE_OK;
 
     need(getrlimit(RLIMIT_FSIZE, &old) == 0, "getrlimit()");
     limit = old;
-    limit.rlim_cur = 100000;
+    limit.rlim_cur = 50000;
     (void) signal(SIGXFSZ, SIG_IGN);
     need(setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit()");
 
     for (i = 0; i < SORT_ROWS && rc == PROFILE_OK; i++) {
         row.id.data = sort_rows[i].id;
         row.id.len = sort_rows[i].len;
-        row.body.data = sort_body;
-        row.body.len = 200;
+        row.body.data = body;
+        row.body.len = (i % every == 0) ? len : 1000;
+        row.order = i;
         row.stream = 0;
         row.line = i;
 
-        rc = profile_sort_add(sort, 0, &row, &err);
+        rc = profile_sort_add(sort, (unsigned) i % shards, &row, err);
     }
 
     need(setrlimit(RLIMIT_FSIZE, &old) == 0, "setrlimit()");
 
-    is_int(rc, PROFILE_NO_SPACE, "no space for the temporary file");
-    ok(strstr(err.text, scratch_directory) != NULL, "%s", err.text);
-    profile_sort_free(sort);
+    return rc;
 }
 
 
@@ -579,7 +817,7 @@ sort_make(size_t count)
 
 
 static void
-sort_add(profile_sort_t *sort, size_t i)
+sort_add(profile_sort_t *sort, unsigned shard, size_t i)
 {
     u_char            *id;
     profile_error_t    err;
@@ -595,10 +833,11 @@ sort_add(profile_sort_t *sort, size_t i)
     row.id.len = sort_rows[i].len;
     row.body.data = sort_body;
     row.body.len = sort_rows[i].body;
+    row.order = sort_newest ? UINT64_MAX - i : i;
     row.stream = (uint32_t) i % 3;
     row.line = i;
 
-    need(profile_sort_add(sort, 0, &row, &err) == PROFILE_OK, err.text);
+    need(profile_sort_add(sort, shard, &row, &err) == PROFILE_OK, err.text);
 
     memset(id, '?', sort_rows[i].len);
     free(id);
