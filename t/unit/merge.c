@@ -16,9 +16,10 @@
 #include "store.h"
 
 
-#define MERGE_MANY    12000     /* more than are changed in one transaction */
-#define MERGE_BODY    2100      /* so large that each has pages of its own */
-#define MERGE_MEMORY  1000000
+#define MERGE_MANY     12000    /* more than are changed in one transaction */
+#define MERGE_UPSERTS  24000    /* so that the part that is new is as many */
+#define MERGE_BODY     2100     /* so large that each has pages of its own */
+#define MERGE_MEMORY   1000000
 
 
 typedef struct {
@@ -43,6 +44,15 @@ static void merge_empty(void);
 static void merge_order(void);
 static void merge_missing(void);
 static void merge_neighbours(void);
+static void merge_upsert(void);
+static void merge_upsert_nothing(void);
+static void merge_tombstones(void);
+static void merge_cursors(void);
+static void merge_cursor_alone(void);
+static void merge_cursor_refused(void);
+static void merge_upsert_many(void);
+static void merge_upsert_rows(profile_sort_t *rows, int second,
+    unsigned from, unsigned to);
 static void merge_many(void);
 static void merge_many_rows(profile_sort_t *rows, unsigned from,
     unsigned to);
@@ -69,11 +79,14 @@ static const char *merge_dump(profile_writer_t *writer, uint32_t entity);
 static const char *merge_list(profile_writer_t *writer);
 static profile_entity_t merge_look(profile_writer_t *writer,
     uint32_t entity);
+static const char *merge_stored(profile_writer_t *writer, uint32_t entity);
 static unsigned merge_orphans(profile_writer_t *writer);
 
 
 static const char  *merge_primary = "id";
 static int          merge_answer;       /* whether to refuse */
+static int          merge_upserts;      /* what no row names stays */
+static const char  *merge_cursor = "";  /* what is to be stored */
 
 
 int
@@ -95,6 +108,13 @@ main(void)
     merge_order();
     merge_missing();
     merge_neighbours();
+    merge_upsert();
+    merge_upsert_nothing();
+    merge_tombstones();
+    merge_cursors();
+    merge_cursor_alone();
+    merge_cursor_refused();
+    merge_upsert_many();
     merge_many();
     merge_twice_refused();
 
@@ -453,6 +473,460 @@ merge_neighbours(void)
            "what happens to others leaves an entity alone");
 
     profile_writer_close(writer);
+}
+
+
+/* A few rows among others, which stay as they are. */
+
+static void
+merge_upsert(void)
+{
+    merge_run_t        run;
+    profile_entity_t   entity;
+    profile_writer_t  *writer;
+
+    writer = merge_open(scratch("upsert"));
+    merge_entity(writer, 1, 1);
+    merge_text(writer, &run, 1, 100, "b:2 d:44 f:666");
+
+    merge_upserts = 1;
+    merge_text(writer, &run, 1, 200, "a:1 d:4444 f:666 g:7");
+
+    is_int(run.rc, PROFILE_OK, "an upsert");
+    ok(merge_counts(&run, 2, 1, 0, 1), "each row is counted as what it is");
+    ok(run.asked == 1 && run.old == 3, "it was asked for once");
+    is_str(merge_dump(writer, 1),
+           "a:1@200 b:2@100 d:4444@200 f:666@100 g:7@200 ",
+           "what no row names stays");
+
+    entity = merge_look(writer, 1);
+    ok(entity.records == 5
+       && entity.bytes == 1 + 1 + 4 + 3 + 1
+       && run.merge.counts.records == 5
+       && run.merge.counts.bytes == entity.bytes,
+       "records and bytes are those of all");
+    ok(entity.incarnation == 1
+       && entity.changed == 200
+       && entity.refreshed == 200, "in place, with its times");
+
+    merge_text(writer, &run, 1, 300, "d:4 d:5 g:8 g:8");
+    ok(run.duplicates == 2 && merge_counts(&run, 0, 2, 0, 0),
+       "the first of equal ids counts here, too");
+    entity = merge_look(writer, 1);
+    ok(entity.records == 5 && entity.bytes == 1 + 1 + 1 + 3 + 1,
+       "a duplicate changes no count");
+
+    merge_upserts = 0;
+    merge_text(writer, &run, 1, 400, "a:1 d:4");
+    ok(merge_counts(&run, 0, 0, 3, 2), "a full refresh deletes the others");
+    is_str(merge_dump(writer, 1), "a:1@200 d:4@300 ", "and them alone");
+
+    profile_writer_close(writer);
+}
+
+
+static void
+merge_upsert_nothing(void)
+{
+    char                  *before, *after;
+    size_t                 len, len2;
+    unsigned               i;
+    uint64_t               written;
+    const char            *path;
+    merge_run_t            run;
+    profile_error_t        err;
+    profile_writer_t      *writer;
+    profile_generation_t   gen;
+
+    static const char *const  rows[] = { "", "b:2", "a:1 b:2 c:3", "x: y:" };
+
+    writer = merge_open(scratch("upsert-nothing"));
+    path = scratch("upsert-nothing/gen-000001/data.mdb");
+    merge_entity(writer, 1, 1);
+    merge_cursor = "5";
+    merge_text(writer, &run, 1, 100, "a:1 b:2 c:3");
+
+    before = scratch_read(path, &len);
+    written = profile_writer_written(writer);
+    merge_upserts = 1;
+
+    for (i = 0; i < 4; i++) {
+        merge_text(writer, &run, 1, 200 + i, rows[i]);
+        ok(run.rc == PROFILE_OK
+           && run.asked == 1
+           && run.merge.counts.added + run.merge.counts.changed
+              + run.merge.counts.deleted == 0
+           && run.merge.counts.records == 3
+           && run.merge.counts.bytes == 3, "nothing new, number %u", i);
+    }
+
+    merge_upserts = 0;
+    merge_cursor = "";
+
+    is_int((long long) (profile_writer_written(writer) - written), 0,
+           "nothing was written");
+    after = scratch_read(path, &len2);
+    ok(len == len2 && memcmp(before, after, len) == 0,
+       "the file's bytes stay");
+    free(before);
+    free(after);
+
+    is_int((long long) merge_look(writer, 1).changed, 100,
+           "and the time of its change");
+    must(profile_dir_current(scratch("upsert-nothing"), &gen, &err), &err);
+    is_int((long long) profile_dir_refreshed(&gen, 1, 1), 203,
+           "the refreshes are noted");
+
+    profile_writer_close(writer);
+}
+
+
+/* Rows without a body delete, in every way of merging. */
+
+static void
+merge_tombstones(void)
+{
+    merge_run_t        run;
+    profile_entity_t   entity;
+    profile_writer_t  *writer;
+
+    writer = merge_open(scratch("tombstones"));
+    merge_entity(writer, 1, 1);
+
+    merge_text(writer, &run, 1, 100, "a: b:2 c:33 d:444 e:");
+    ok(run.rc == PROFILE_OK && merge_counts(&run, 3, 0, 0, 0),
+       "a first load with rows that are deleted");
+    is_str(merge_dump(writer, 1), "b:2@100 c:33@100 d:444@100 ",
+           "they are no records");
+
+    merge_upserts = 1;
+    merge_text(writer, &run, 1, 200, "a: c: e: x:9");
+    ok(merge_counts(&run, 1, 0, 1, 0), "found and not found, by lookups");
+    is_str(merge_dump(writer, 1), "b:2@100 d:444@100 x:9@200 ",
+           "what was found is gone");
+    entity = merge_look(writer, 1);
+    ok(entity.records == 3
+       && entity.bytes == 1 + 3 + 1
+       && entity.changed == 200
+       && run.merge.counts.records == 3
+       && run.merge.counts.bytes == 5, "and not counted any more");
+
+    merge_text(writer, &run, 1, 300, "d: d:5 x:1 x:");
+    ok(merge_counts(&run, 0, 1, 1, 0) && run.duplicates == 2,
+       "the first decides, be it to delete or to stay");
+    is_str(merge_dump(writer, 1), "b:2@100 x:1@300 ", "and it does");
+
+    merge_upserts = 0;
+    merge_text(writer, &run, 1, 400, "a: b: x:1 z:");
+    ok(merge_counts(&run, 0, 0, 1, 1), "found and not found, by a scan");
+    is_str(merge_dump(writer, 1), "x:1@300 ", "what was found is gone");
+    entity = merge_look(writer, 1);
+    ok(entity.records == 1 && entity.bytes == 1, "and its bytes");
+
+    merge_upserts = 1;
+    merge_text(writer, &run, 1, 500, "x:");
+    ok(merge_counts(&run, 0, 0, 1, 0), "the last one");
+    entity = merge_look(writer, 1);
+    ok(entity.records == 0 && entity.bytes == 0 && entity.incarnation == 1,
+       "leaves none");
+    merge_upserts = 0;
+
+    profile_writer_close(writer);
+}
+
+
+static void
+merge_cursors(void)
+{
+    merge_run_t        run;
+    profile_entity_t   entity;
+    profile_writer_t  *writer;
+
+    writer = merge_open(scratch("merge-cursors"));
+    merge_entity(writer, 1, 1);
+    merge_entity(writer, 1, 2);
+
+    merge_cursor = "10";
+    merge_text(writer, &run, 1, 100, "a:1");
+    is_str(merge_stored(writer, 1), "at=10", "with a first load");
+    is_str(merge_stored(writer, 2), "-", "and for no other entity");
+
+    merge_upserts = 1;
+    merge_cursor = "20";
+    merge_text(writer, &run, 1, 200, "b:2");
+    is_str(merge_stored(writer, 1), "at=20", "with an upsert");
+
+    merge_upserts = 0;
+    merge_cursor = "30";
+    merge_text(writer, &run, 1, 300, "b:2 c:3");
+    is_str(merge_stored(writer, 1), "at=30", "with a full refresh");
+
+    merge_primary = "email";
+    merge_cursor = "7";
+    merge_text(writer, &run, 1, 400, "x:1");
+    merge_primary = "id";
+    entity = merge_look(writer, 1);
+    ok(strcmp(merge_stored(writer, 1), "at=7") == 0
+       && entity.incarnation == 2, "with records that are all new");
+
+    /* a full refresh in another mode: nothing else has changed */
+
+    merge_cursor = "";
+    merge_primary = "email";
+    merge_text(writer, &run, 1, 500, "x:1");
+    merge_primary = "id";
+    ok(merge_counts(&run, 0, 0, 0, 1), "unchanged");
+    is_str(merge_stored(writer, 1), "-",
+           "it goes where the entity is to have none");
+
+    profile_writer_close(writer);
+}
+
+
+/* It moves on though no row has changed: the same is not asked for again. */
+
+static void
+merge_cursor_alone(void)
+{
+    uint64_t               written;
+    merge_run_t            run;
+    profile_error_t        err;
+    profile_entity_t       entity;
+    profile_writer_t      *writer;
+    profile_generation_t   gen;
+
+    writer = merge_open(scratch("cursor-alone"));
+    merge_entity(writer, 1, 1);
+    merge_cursor = "10";
+    merge_text(writer, &run, 1, 100, "a:1 b:2");
+
+    merge_upserts = 1;
+    merge_cursor = "11";
+    written = profile_writer_written(writer);
+    merge_text(writer, &run, 1, 200, "a:1");
+
+    ok(run.rc == PROFILE_OK && merge_counts(&run, 0, 0, 0, 1),
+       "no row has changed");
+
+    merge_upserts = 0;
+    merge_cursor = "";
+
+    is_str(merge_stored(writer, 1), "at=11", "the cursor has");
+    is_int((long long) (profile_writer_written(writer) - written),
+           9 + 16 + 2 + 2, "nothing else is written");
+
+    entity = merge_look(writer, 1);
+    ok(entity.changed == 100
+       && entity.refreshed == 100
+       && entity.records == 2
+       && entity.bytes == 2, "the entity stays as it was");
+    must(profile_dir_current(scratch("cursor-alone"), &gen, &err), &err);
+    is_int((long long) profile_dir_refreshed(&gen, 1, 1), 200,
+           "the refresh is noted");
+
+    profile_writer_close(writer);
+}
+
+
+static void
+merge_cursor_refused(void)
+{
+    char              *before, *after;
+    size_t             len, len2;
+    const char        *path;
+    merge_run_t        run;
+    profile_writer_t  *writer;
+
+    writer = merge_open(scratch("cursor-refused"));
+    path = scratch("cursor-refused/gen-000001/data.mdb");
+    merge_entity(writer, 1, 1);
+
+    merge_answer = 1;
+    merge_cursor = "5";
+    merge_text(writer, &run, 1, 100, "a:1");
+    is_str(merge_stored(writer, 1), "-", "a refused first load leaves none");
+
+    merge_answer = 0;
+    merge_text(writer, &run, 1, 100, "a:1 b:2 c:3");
+    is_str(merge_stored(writer, 1), "at=5", "one that is allowed does");
+    before = scratch_read(path, &len);
+
+    merge_answer = 1;
+    merge_cursor = "6";
+
+    for (merge_upserts = 0; merge_upserts < 2; merge_upserts++) {
+        merge_text(writer, &run, 1, 200, "a: b:9 d:4");
+        ok(run.rc == PROFILE_OK && run.merge.refused && run.asked == 1,
+           "refused, %s", merge_upserts ? "upsert" : "full");
+        is_int((long long) run.counts.deleted, merge_upserts ? 1 : 2,
+               "deletions are counted before");
+        ok(run.counts.added == 1 && run.counts.changed == 1,
+           "and the other changes");
+        is_str(merge_stored(writer, 1), "at=5", "the cursor stays");
+        is_str(merge_dump(writer, 1), "a:1@100 b:2@100 c:3@100 ",
+               "and the records");
+    }
+
+    /* nor does an entity lose its cursor */
+
+    merge_upserts = 0;
+    merge_cursor = "";
+    merge_text(writer, &run, 1, 200, "a:1");
+    is_str(merge_stored(writer, 1), "at=5", "it is not deleted either");
+
+    merge_answer = 0;
+    after = scratch_read(path, &len2);
+    ok(len == len2 && memcmp(before, after, len) == 0,
+       "all of it writes nothing");
+    free(before);
+    free(after);
+
+    profile_writer_close(writer);
+}
+
+
+/*
+ * More than one transaction should hold: the outcome is that of two upserts
+ * in place, and what is not named is kept, times and all.
+ */
+
+static void
+merge_upsert_many(void)
+{
+    char              *once, *parts;
+    unsigned           i, n, kept;
+    merge_run_t        run;
+    profile_error_t    err;
+    profile_sort_t    *rows;
+    profile_entity_t   entity;
+    profile_writer_t  *writer;
+
+    writer = merge_open(scratch("upsert-many"));
+    merge_entity(writer, 1, 1);
+    merge_entity(writer, 1, 2);
+
+    for (n = 1; n <= 2; n++) {
+        rows = profile_sort_create(scratch_directory, MERGE_MEMORY, 1);
+        merge_upsert_rows(rows, 0, 0, MERGE_UPSERTS);
+        merge_rows(writer, &run, n, 100, rows);
+        profile_sort_free(rows);
+        need(run.rc == PROFILE_OK
+             && run.merge.counts.added == MERGE_UPSERTS / 2, "a first load");
+    }
+
+    merge_upserts = 1;
+
+    for (n = 0; n < 3; n++) {
+        merge_cursor = (n == 2) ? "9" : "8";
+        rows = profile_sort_create(scratch_directory, MERGE_MEMORY, 1);
+        merge_upsert_rows(rows, 1, MERGE_UPSERTS / 3 * n,
+                          MERGE_UPSERTS / 3 * (n + 1));
+        merge_rows(writer, &run, 1, 200, rows);
+        profile_sort_free(rows);
+        need(run.rc == PROFILE_OK, run.err.text);
+    }
+
+    is_int(merge_look(writer, 1).incarnation, 1, "three parts, in place");
+
+    merge_answer = 1;
+    merge_cursor = "9";
+    rows = profile_sort_create(scratch_directory, MERGE_MEMORY, 1);
+    merge_upsert_rows(rows, 1, 0, MERGE_UPSERTS);
+    merge_rows(writer, &run, 2, 200, rows);
+    ok(run.rc == PROFILE_OK && run.merge.refused && run.asked == 1,
+       "all at once, refused");
+    ok(strcmp(merge_stored(writer, 2), "-") == 0
+       && merge_look(writer, 2).incarnation == 2, "nothing of it is there");
+
+    merge_answer = 0;
+    merge_rows(writer, &run, 2, 200, rows);
+    profile_sort_free(rows);
+    merge_upserts = 0;
+    merge_cursor = "";
+
+    need(run.rc == PROFILE_OK, run.err.text);
+    entity = merge_look(writer, 2);
+    ok(entity.incarnation > 3, "all at once: it was built anew");
+    is_int(run.asked, 1, "it was asked for once");
+
+    /* of ten old records two change, one goes, one is named and the same */
+
+    is_int((long long) run.merge.counts.changed, MERGE_UPSERTS / 20 * 2,
+           "changed");
+    is_int((long long) run.merge.counts.deleted, MERGE_UPSERTS / 20, "deleted");
+    is_int((long long) run.merge.counts.unchanged, MERGE_UPSERTS / 20,
+           "unchanged");
+    is_int((long long) run.merge.counts.added, MERGE_UPSERTS / 2, "added");
+
+    once = strdup(merge_dump(writer, 2));
+    parts = strdup(merge_dump(writer, 1));
+    need(once != NULL && parts != NULL, "strdup()");
+    ok(strcmp(once, parts) == 0,
+       "in place and anew it comes to the same, times included");
+
+    kept = 0;
+
+    for (i = 0; once[i] != '\0'; i++) {
+        kept += (strncmp(once + i, "@100 ", 5) == 0);
+    }
+
+    is_int(kept, MERGE_UPSERTS / 20 * 7, "what did not change is as it was");
+    free(once);
+    free(parts);
+
+    ok(entity.records == merge_look(writer, 1).records
+       && entity.bytes == merge_look(writer, 1).bytes
+       && entity.records == run.merge.counts.records
+       && entity.bytes == run.merge.counts.bytes
+       && entity.records == MERGE_UPSERTS - MERGE_UPSERTS / 20,
+       "the counts agree");
+    ok(strcmp(merge_stored(writer, 1), "at=9") == 0
+       && strcmp(merge_stored(writer, 2), "at=9") == 0, "and the cursors");
+
+    must(profile_purge(writer, &err), &err);
+    is_int(merge_orphans(writer), 0, "nothing is left over");
+
+    profile_writer_close(writer);
+}
+
+
+/*
+ * Ids from..to: even ones are the first load, and of the second version all
+ * odd ones are new, and of ten even ones two change, one is the same and one
+ * is deleted; the others are not named.
+ */
+
+static void
+merge_upsert_rows(profile_sort_t *rows, int second, unsigned from,
+    unsigned to)
+{
+    char      id[16], body[32], odd[MERGE_BODY];
+    unsigned  i, n;
+
+    memset(odd, 'o', sizeof(odd));
+
+    for (i = from; i < to; i++) {
+
+        n = i / 2 % 10;
+        (void) snprintf(id, sizeof(id), "%08u", i);
+        (void) snprintf(body, sizeof(body), "%u", i);
+
+        if (i % 2 == 1) {
+
+            if (second) {
+                merge_add(rows, id, 8, odd, sizeof(odd), i + 1);
+            }
+
+        } else if (!second || n == 2) {
+            merge_add(rows, id, 8, body, strlen(body), i + 1);
+
+        } else if (n < 2) {
+            merge_add(rows, id, 8, "changed", 7, i + 1);
+
+        } else if (n == 3) {
+            merge_add(rows, id, 8, "", 0, i + 1);
+        }
+    }
 }
 
 
@@ -843,6 +1317,9 @@ merge_rows(profile_writer_t *writer, merge_run_t *run, uint32_t entity,
     merge->entity = entity;
     merge->primary_key = store_bytes(merge_primary);
     merge->now = now;
+    merge->upsert = (merge_upserts != 0);
+    merge->cursor_column = store_bytes("at");
+    merge->cursor = store_bytes(merge_cursor);
     merge->duplicate = merge_duplicate;
     merge->refuse = merge_refuse;
     merge->data = run;
@@ -862,6 +1339,7 @@ merge_add(profile_sort_t *sort, const char *id, size_t len,
     row.id.len = len;
     row.body.data = (const u_char *) body;
     row.body.len = size;
+    row.order = line;
     row.stream = 0;
     row.line = line;
 
@@ -904,7 +1382,8 @@ merge_counts(const merge_run_t *run, unsigned added, unsigned changed,
         || counts->changed != changed
         || counts->deleted != deleted
         || counts->unchanged != unchanged
-        || counts->records != (uint64_t) added + changed + unchanged)
+        || (!merge_upserts
+            && counts->records != (uint64_t) added + changed + unchanged))
     {
         (void) printf("# %llu added, %llu changed, %llu deleted, "
                       "%llu unchanged\n", (unsigned long long) counts->added,
@@ -931,7 +1410,7 @@ merge_dump(profile_writer_t *writer, uint32_t entity)
     profile_document_t      record;
     const profile_view_t   *view;
 
-    static char             dump[MERGE_MANY * (MERGE_BODY + 40)];
+    static char             dump[MERGE_UPSERTS * (MERGE_BODY + 40)];
 
     must(profile_writer_snapshot(writer, &view, &err), &err);
     must(profile_view_entity(view, 1, entity, &found, &err), &err);
@@ -1002,6 +1481,39 @@ merge_look(profile_writer_t *writer, uint32_t entity)
     profile_writer_release(writer);
 
     return found;
+}
+
+
+/* "COLUMN=VALUE", in a buffer that is used again. */
+
+static const char *
+merge_stored(profile_writer_t *writer, uint32_t entity)
+{
+    int                     rc;
+    profile_error_t         err;
+    profile_cursor_t        cursor;
+    const profile_view_t   *view;
+
+    static char             text[256];
+
+    must(profile_writer_snapshot(writer, &view, &err), &err);
+    rc = profile_view_cursor(view, 1, entity, &cursor, &err);
+
+    if (rc == PROFILE_OK) {
+        (void) snprintf(text, sizeof(text), "%.*s=%.*s",
+                        (int) cursor.column.len,
+                        (const char *) cursor.column.data,
+                        (int) cursor.value.len,
+                        (const char *) cursor.value.data);
+
+    } else {
+        need(rc == PROFILE_NOT_FOUND, err.text);
+        (void) snprintf(text, sizeof(text), "-");
+    }
+
+    profile_writer_release(writer);
+
+    return text;
 }
 
 
