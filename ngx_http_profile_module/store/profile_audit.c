@@ -618,6 +618,7 @@ profile_audit_record(profile_audit_t *audit, profile_audit_entry_t *entry,
 
     if (audit->ordinal == 0 || incarnation != audit->incarnation) {
 
+        memset(&wanted, 0, sizeof(profile_audit_owner_t));
         wanted.incarnation = incarnation;
 
         audit->incarnation = incarnation;
