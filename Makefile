@@ -28,14 +28,17 @@ STORE_SRC  := $(wildcard $(SRC)/store/*.c)
 LOADER_SRC := $(wildcard $(SRC)/loader/*.c)
 UNIT_SRC   := $(wildcard t/unit/*.c)
 FUZZ_SRC   := $(wildcard t/fuzz/*.c)
+FAULT_SRC  := $(wildcard t/fault/*.c)
 MAIN_SRC   := $(shell grep -lsE '^(int +)?main\>' $(LOADER_SRC) /dev/null)
 
 STORE_OBJ  := $(STORE_SRC:%.c=$(OBJ)/%.o)
 LOADER_OBJ := $(LOADER_SRC:%.c=$(OBJ)/%.o)
 UNIT_OBJ   := $(UNIT_SRC:%.c=$(OBJ)/%.o)
 FUZZ_OBJ   := $(FUZZ_SRC:%.c=$(OBJ)/%.o)
+FAULT_OBJ  := $(FAULT_SRC:%.c=$(OBJ)/%.o)
 MAIN_OBJ   := $(MAIN_SRC:%.c=$(OBJ)/%.o)
-UNITS      := $(UNIT_SRC:t/unit/%.c=$(BUILD)/unit/%)
+UNITS      := $(UNIT_SRC:t/unit/%.c=$(BUILD)/unit/%) \
+              $(FAULT_SRC:t/fault/%.c=$(BUILD)/fault/%)
 FUZZERS    := $(FUZZ_SRC:t/fuzz/%.c=$(BUILD)/%)
 
 # The module and the loader share their flags.  Debian's hardening flags as
@@ -138,7 +141,7 @@ fuzz:
 .PHONY: fuzzers
 fuzzers: $(FUZZERS)
 
-## units: build the unit tests, build/unit/*
+## units: build the unit tests, build/unit/*, and what others call
 .PHONY: units
 units: $(UNITS)
 
@@ -177,7 +180,8 @@ $(OBJ)/%.o: %.c $(OBJ)/flags | deps
 
 # The loader may use all of glibc; the store has to do without in nginx, too.
 
-$(LOADER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ): CPPFLAGS_ALL += -D_GNU_SOURCE
+$(LOADER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(FAULT_OBJ): \
+    CPPFLAGS_ALL += -D_GNU_SOURCE
 
 $(LOADER): $(LOADER_OBJ) $(STORE_OBJ)
 	@mkdir -p $(@D)
@@ -195,11 +199,18 @@ $(BUILD)/unit/%: $(OBJ)/t/unit/%.o $(OBJ)/parts.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) -pie $(LD_FLAGS) -o $@ $^ -Wl,--as-needed $(LIBS)
 
+# So do the programs that tests of failures call.
+
+$(BUILD)/fault/%: $(OBJ)/t/fault/%.o $(OBJ)/parts.a
+	@mkdir -p $(@D)
+	$(SAY) "  LINK  $@"
+	$(Q)$(CC) -pie $(LD_FLAGS) -o $@ $^ -Wl,--as-needed $(LIBS)
+
 $(FUZZERS): $(BUILD)/%: $(OBJ)/t/fuzz/%.o $(OBJ)/parts.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LD_FLAGS) -o $@ $^ $(LIBS)
 
-.SECONDARY: $(UNIT_OBJ) $(FUZZ_OBJ)
+.SECONDARY: $(UNIT_OBJ) $(FUZZ_OBJ) $(FAULT_OBJ)
 
 -include $(STORE_OBJ:.o=.d) $(LOADER_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) \
-         $(FUZZ_OBJ:.o=.d)
+    $(FUZZ_OBJ:.o=.d) $(FAULT_OBJ:.o=.d)
