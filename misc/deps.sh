@@ -33,10 +33,12 @@ group() {
             liblist-moreutils-perl libtest-longstring-perl liburi-perl \
             libwww-perl libipc-run-perl procps psmisc debian-archive-keyring
         echo nginx:"${TEST_NGINX_BINARY:-nginx}" curl:curl lmdb-utils
+        echo postgresql systemd:systemd-analyze
         ;;
     lint)
         group build
-        echo clang:clang cppcheck:cppcheck shellcheck:shellcheck git:git
+        echo clang:clang cppcheck:cppcheck shellcheck:shellcheck git:git \
+            mandoc:mandoc
         group test
         ;;
     sanitize)
@@ -125,43 +127,86 @@ fi
 
 echo "installing packages (nothing else):$missing"
 
-# The package nginx starts a web server on port 80 as soon as it is unpacked.
-# Nobody asked for that here, so nginx's own service is not started, as the
-# machine's policy for services can say: /usr/sbin/policy-rc.d is what both
+# The package nginx starts a web server on port 80 as soon as it is unpacked,
+# and that of PostgreSQL makes a database cluster and starts it.  Nobody asked
+# for that here; the tests start their own.  A service is not started if the
+# machine's policy for services says so: /usr/sbin/policy-rc.d is what both
 # invoke-rc.d and deb-systemd-invoke ask (an environment variable such as
-# RUNLEVEL=1 reaches only the former).  The file is made only where there is
-# none, speaks of nginx alone and of starting it alone, and is gone again when
-# apt-get ends.  A policy that is already there is left to decide.
+# RUNLEVEL=1 reaches only the former).  A cluster is not made if a file in
+# createcluster.d says so.
+#
+# Such a file is made only where there is none, speaks of nothing but starting
+# what is being installed, and is gone again when apt-get ends.  A policy that
+# is already there is left to decide.
 
 policy=/usr/sbin/policy-rc.d
-mine=
+clusters=/etc/postgresql-common/createcluster.d
+cluster=$clusters/ngx_http_profile_module.conf
+made=
+quiet=
 
 cleanup() {
-    [ -z "$mine" ] || $sudo rm -f "$policy"
-    mine=
+    for file in $made; do
+        $sudo rm -f "$file"
+        # No package has a folder of that name.
+        [ "$file" != $cluster ] || $sudo rmdir -p $clusters 2>/dev/null || :
+    done
+    made=
+}
+
+# make_file FILE MODE: what is on standard input, for the time being.
+make_file() {
+    made="$made $1"
+    $sudo mkdir -p "${1%/*}"
+    $sudo tee "$1" >/dev/null
+    $sudo chmod "$2" "$1"
+}
+
+installed() {
+    dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null \
+    | grep -qx installed
 }
 
 case " $missing " in
-*" nginx "* | *" nginx-dev "*)
-    if [ ! -e "$policy" ] && ! dpkg-query -W -f '${db:Status-Status}\n' nginx \
-         2>/dev/null | grep -qx installed
-    then
-        mine=1
-        trap cleanup EXIT
-        trap 'exit 129' HUP
-        trap 'exit 130' INT
-        trap 'exit 143' TERM
-        # The arguments: perhaps options, the service, the action, which is
-        # "(start)" where there is no runlevel.
-        # shellcheck disable=SC2016 # $* is for the policy's shell
-        printf '%s\n' '#!/bin/sh' \
-            '# temporary: made and removed by misc/deps.sh of' \
-            '# ngx_http_profile_module, so that installing nginx starts none' \
-            'case "$*" in' \
-            '*nginx*start*) exit 101 ;;' \
-            'esac' \
-            'exit 0' | $sudo tee "$policy" >/dev/null
-        $sudo chmod 755 "$policy"
+*" nginx "* | *" nginx-dev "*) installed nginx || quiet="$quiet nginx" ;;
+esac
+
+case " $missing " in
+*" postgresql "*)
+    installed postgresql-common || quiet="$quiet postgresql"
+    ;;
+esac
+
+if [ -n "$quiet" ]; then
+    trap cleanup EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+fi
+
+if [ -n "$quiet" ] && [ ! -e "$policy" ]; then
+    # The arguments: perhaps options, the service, the action, which is
+    # "(start)" where there is no runlevel.
+    # shellcheck disable=SC2086 # a list of names
+    rules=$(printf '*%s*start*) exit 101 ;;\n' $quiet)
+    make_file "$policy" 755 <<END
+#!/bin/sh
+# temporary: made and removed by misc/deps.sh of ngx_http_profile_module, so
+# that installing a package starts no service
+case "\$*" in
+$rules
+esac
+exit 0
+END
+fi
+
+case $quiet in
+*postgresql*)
+    if [ ! -e $cluster ]; then
+        make_file $cluster 644 <<END
+# temporary: made and removed by misc/deps.sh of ngx_http_profile_module
+create_main_cluster = false
+END
     fi
     ;;
 esac
@@ -181,12 +226,11 @@ if ! apt install -y --no-install-recommends $missing; then
     exit 1
 fi
 
-if [ -n "$mine" ]; then
-    cleanup
-    if [ -d /run/systemd/system ]; then
-        cat <<'END'
-The nginx that came along was not started.  Its package has enabled the
-service for the next boot; "systemctl disable nginx" undoes that.
+cleanup
+
+if [ -n "$quiet" ] && [ -d /run/systemd/system ]; then
+    cat <<END
+Not started, as nobody asked for it:$quiet.  The packages have enabled the
+services for the next boot; "systemctl disable$quiet" undoes that.
 END
-    fi
 fi
