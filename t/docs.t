@@ -5,50 +5,29 @@
 use strict;
 use warnings;
 
-use Cwd qw(abs_path getcwd);
-use Digest::SHA qw(sha256 sha256_hex);
+use Digest::SHA qw(sha256);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
-use File::Spec ();
-use File::Temp qw(tempdir);
-use IO::Socket::INET ();
 use JSON::PP ();
-use POSIX qw(WNOHANG);
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
+
+use lib 't/lib';
+use ProfileDocs;
 
 if (($ENV{PROFILE_TEST_MODE} || '') eq 'hup') {
     plan skip_all => 'the documentation is the same after a reload';
 }
 
-my $Top = abs_path(dirname(__FILE__) . '/..');
-$Top = getcwd() if !-f "$Top/README.md";
-
+my $Top = docs_top();
 my $Source = "$Top/ngx_http_profile_module";
-my $Module = (split ' ', $ENV{TEST_NGINX_LOAD_MODULES} || '')[0]
-             || "$Top/build/ngx_http_profile_module.so";
-my $Loader = $ENV{PROFILE_LOADER} || "$Top/build/profile-loader";
-my $Nginx = $ENV{TEST_NGINX_BINARY} || find_program('nginx');
-
-# The examples' paths begin here. Their people are those of Debian, or, where
-# there is only one user, that one.
-my $Root = tempdir('profile-docs-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-chmod 0755, $Root or die "$Root: $!\n";
-
-my $User = $> ? undef : getpwnam('www-data') ? 'www-data' : 'nobody';
-my $Group = getgrgid(defined $User ? (getpwnam $User)[3] : $));
-my $Port;
-my $Pid;
-my $Owner = $$;
-
-END { stop_nginx() if $Pid && $$ == $Owner }
+my $Root = docs_root();
+my $Loader = docs_loader();
+my $Nginx = docs_nginx();
+my $Module = docs_module();
 
 my %Text = map { $_ => slurp("$Top/$_") } documents();
 my $Readme = $Text{'README.md'};
-
-make_path(map { "$Root/$_" } qw(backup bin etc/nginx run srv/exports
-                                srv/www/account temp var/lib var/log/nginx));
-make_commands();
 
 subtest 'links' => \&links;
 subtest 'directives' => \&directives;
@@ -486,7 +465,7 @@ sub examples {
             write_example($1, $block->{text});
 
         } elsif ($block->{test} eq 'session') {
-            start_example() if !$Pid && $block->{text} =~ /^\$ curl/m;
+            start_example() if !docs_port() && $block->{text} =~ /^\$ curl/m;
             run_session(++$session, $block->{text});
         }
     }
@@ -499,51 +478,6 @@ sub examples {
            'nothing bad in the error log');
 
     return;
-}
-
-
-sub start_example {
-    my $conf = slurp("$Root/etc/nginx/nginx.conf");
-
-    $conf =~ s/\bhttp \{\n/$& . temp_paths()/e;
-    $conf = "daemon off;\n$conf";
-    $conf =~ s/^user .*\n//m if !defined $User;
-
-    start_nginx($conf);
-
-    return;
-}
-
-
-# A session: lines that begin with "$ ", and what each of them prints.
-
-sub run_session {
-    my ($number, $text) = @_;
-
-    my ($empty, @steps) = split /^\$ (?=\S)/m, $text;
-
-    is($empty, '', "session $number begins with a command");
-
-    for my $step (@steps) {
-        my ($command, $wanted) = split /\n/, $step, 2;
-
-        my $got = run_sh($command);
-
-        is(normal($got), normal($wanted), "session $number: $command");
-    }
-
-    return;
-}
-
-
-sub normal {
-    my ($text) = @_;
-
-    $text =~ s/\r//g;
-    $text =~ s/\n*\z//;
-    $text =~ s/\d+\.\d s, \d+ rows\/s, \d+ bytes/T s, N rows\/s, N bytes/g;
-
-    return $text;
 }
 
 
@@ -595,17 +529,18 @@ sub wrap {
         $text = "server {\n$text}\n";
     }
 
-    my $listen = "listen 127.0.0.1:" . ($Port || 0) . ";\n";
+    my $port = docs_port();
+    my $user = docs_user();
 
     $text = "profile_store $Root/var/lib/profile;\n$text"
         if $text !~ /profile_store/;
     $text .= "server {\nlocation / {\nprofile_api;\n}\n}\n"
         if $text !~ /profile_api/;
-    $text =~ s/^(server \{\n)/$1$listen/mg if $Port;
+    $text =~ s/^(server \{\n)/$1listen 127.0.0.1:$port;\n/mg if $port;
 
     return "daemon off;\n"
            . "load_module $Module;\n"
-           . (defined $User ? "user $User $Group;\n" : '')
+           . (defined $user ? "user $user " . docs_group() . ";\n" : '')
            . "pid $Root/run/nginx.pid;\n"
            . "error_log $Root/var/log/nginx/example.log notice;\n"
            . "events {\n}\nhttp {\naccess_log off;\n" . temp_paths()
@@ -692,14 +627,6 @@ sub run_script {
     is($?, 0, "$name: runs") or diag($said);
 
     return;
-}
-
-
-sub record {
-    my $url = 'http://127.0.0.1:8080/api/v1/entities/1/record?record_id=478060';
-
-    return run_sh("curl -s -o $Root/temp/out -w '%{http_code}' "
-                  . "-H 'Authorization: Bearer secret-token:1234' '$url'");
 }
 
 
@@ -1005,243 +932,13 @@ sub own_suite {
 }
 
 
-# -- nginx ------------------------------------------------------------------
-
-sub start_nginx {
-    my ($conf) = @_;
-
-    for my $try (1 .. 5) {
-        $Port = free_port();
-
-        spew("$Root/run/nginx.conf",
-             $conf =~ s/127\.0\.0\.1:\d+;/127.0.0.1:$Port;/gr);
-
-        my $pid = fork() // die "fork: $!\n";
-
-        if (!$pid) {
-            open STDOUT, '>', '/dev/null';
-            open STDERR, '>>', "$Root/var/log/nginx/stderr.log";
-            exec $Nginx, '-p', "$Root/", '-c', "$Root/run/nginx.conf",
-                 '-e', "$Root/var/log/nginx/start.log"
-                or POSIX::_exit(127);
-        }
-
-        $Pid = $pid;
-        return if answers();
-        stop_nginx();
-    }
-
-    diag(map { -f $_ ? slurp($_) : () } glob("$Root/var/log/nginx/*.log"));
-    die "nginx does not start\n";
-}
-
-
-sub answers {
-    my $until = time() + 30;
-
-    while (time() < $until) {
-        return 0 if waitpid($Pid, WNOHANG) == $Pid;
-        return 1 if IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-                                          PeerPort => $Port);
-        sleep 0.05;
-    }
-
-    return 0;
-}
-
-
-sub stop_nginx {
-    return if !$Pid;
-
-    local $?;
-
-    kill 'QUIT', $Pid;
-
-    for (1 .. 200) {
-        last if waitpid($Pid, WNOHANG) != 0;
-        kill 'KILL', $Pid if $_ == 200;
-        sleep 0.05;
-    }
-
-    undef $Pid;
-
-    return;
-}
-
-
-sub free_port {
-    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1,
-                                       Proto => 'tcp')
-        or die "no port: $!\n";
-
-    return $socket->sockport;
-}
-
-
-sub temp_paths {
-    return join '', map { "${_}_temp_path $Root/temp/$_;\n" }
-           qw(client_body proxy fastcgi uwsgi scgi);
-}
-
-
-# -- examples ---------------------------------------------------------------
-
-# The fenced blocks that a comment marks, without the indentation that a list
-# gives them.
-
-sub blocks {
-    my ($text) = @_;
-
-    my @found;
-
-    while ($text =~ /^( *)<!-- test: (.+?) -->\n *```\w*\n(.*?)^ *```$/msg) {
-        my ($indent, $test, $body) = ($1, $2, $3);
-
-        $body =~ s/^$indent//mg;
-        push @found, { test => $test, text => $body };
-    }
-
-    return @found;
-}
-
-
-# The example's paths, module and people become this test's. Ports are set when
-# nginx starts.
-
-sub place {
-    my ($text) = @_;
-
-    $text =~ s{/usr/lib/nginx/modules/ngx_http_profile_module\.so}{$Module}g;
-    $text =~ s{(?<![\w./:-])/(srv|etc|var|run|backup)(?=/)}{$Root/$1}g;
-    $text =~ s{^( *"group": )"www-data"}{$1"$Group"}mg;
-    $text =~ s{^user www-data;}{user $User $Group;}m if defined $User;
-    $text =~ s{\bchgrp -R www-data\b}{chgrp -R $Group};
-
-    return $text;
-}
-
-
-sub write_example {
-    my ($path, $text) = @_;
-
-    make_path(dirname("$Root$path"));
-    spew("$Root$path", place($text));
-
-    return;
-}
-
-
-sub run_sh {
-    my ($command) = @_;
-
-    $command =~ s/127\.0\.0\.1:8080/127.0.0.1:$Port/g if $Port;
-    $command = place($command) if $command !~ /\Q$Root\E/;
-
-    local $ENV{PATH} = "$Root/bin:$ENV{PATH}";
-
-    my $out = '';
-
-    open my $pipe, '-|', 'sh', '-c', "exec 2>>$Root/temp/stderr; $command"
-        or die "sh: $!\n";
-    $out .= $_ while <$pipe>;
-    close $pipe;
-
-    return $out =~ s/\Q$Root\E//gr;
-}
-
-
-sub make_commands {
-    spew("$Root/bin/profile-loader", <<"END");
-#!/bin/sh
-case "\$1" in
--c) exec '$Loader' "\$@" ;;
-esac
-exec '$Loader' -c '$Root/etc/profile-loader.json' "\$@"
-END
-    chmod 0755, "$Root/bin/profile-loader";
-
-    return;
-}
-
-
-# -- text -------------------------------------------------------------------
+# -- sources ----------------------------------------------------------------
 
 sub documents {
     return 'README.md',
            map { substr $_, length("$Top/") } glob "$Top/docs/*.md";
 }
 
-
-sub without_code {
-    my ($text) = @_;
-
-    $text =~ s/^ *```.*?^ *```$//msg;
-
-    return $text;
-}
-
-
-# What stands between a heading and the next of its level or above.
-
-sub section {
-    my ($text, $heading) = @_;
-
-    $text =~ /^(#+) \Q$heading\E$/mg or return;
-
-    my $level = length $1;
-    my $rest = substr $text, pos $text;
-    my $section = '';
-    my $code = 0;
-
-    for my $line (split /^/, $rest) {
-        $code = !$code if $line =~ /^ *```/;
-        last if !$code && $line =~ /^(#+) / && length $1 <= $level;
-        $section .= $line;
-    }
-
-    return $section;
-}
-
-
-sub field {
-    my ($text, $name) = @_;
-
-    my ($value) = $text =~ /^\*\*$name:\*\* (.*)$/m;
-
-    return $value // '';
-}
-
-
-# The cells of all tables of a text, but for their heads.
-
-sub table_rows {
-    my ($text) = @_;
-
-    my (@rows, $body);
-
-    for my $line (split /\n/, $text // '') {
-        if ($line !~ /^\|/) {
-            $body = 0;
-            next;
-        }
-
-        if ($line =~ /^\|(?: *-+ *\|)+$/) {
-            $body = 1;
-            next;
-        }
-
-        next if !$body;
-
-        my @cells = $line =~ /\| ((?:`[^`]*`|[^|])*?) *(?=\|)/g;
-
-        push @rows, \@cells;
-    }
-
-    return @rows;
-}
-
-
-# -- sources ----------------------------------------------------------------
 
 {
     my $defines;
@@ -1272,35 +969,4 @@ sub number {
     1 while $value =~ s/(PROFILE_\w+)/defines()->{$1}/e;
 
     return $value =~ /^[\d\s()+*-]+$/ ? eval $value : undef;
-}
-
-
-sub find_program {
-    my ($name) = @_;
-
-    my ($found) = grep { -x } map { "$_/$name" }
-                  split(/:/, $ENV{PATH}), '/usr/sbin';
-
-    return $found;
-}
-
-
-sub slurp {
-    my ($path) = @_;
-
-    open my $in, '<:raw', $path or die "$path: $!\n";
-    local $/;
-
-    return scalar <$in>;
-}
-
-
-sub spew {
-    my ($path, $text) = @_;
-
-    open my $out, '>:raw', $path or die "$path: $!\n";
-    print {$out} $text or die "$path: $!\n";
-    close $out or die "$path: $!\n";
-
-    return;
 }
