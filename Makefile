@@ -96,12 +96,15 @@ test: all units
 	@misc/test.sh plain $(T)
 	@misc/test.sh hup $(T)
 
-## install: copy the module and the loader (DESTDIR, PREFIX, MODULESDIR)
+## install: copy the module, the loader and its manual page (DESTDIR,
+##      PREFIX, MODULESDIR)
 .PHONY: install
 install: all
 	$(INSTALL) -D -m 644 $(MODULE) \
 	    $(DESTDIR)$(MODULESDIR)/ngx_http_profile_module.so
 	$(INSTALL) -D -m 755 $(LOADER) $(DESTDIR)$(PREFIX)/bin/profile-loader
+	$(INSTALL) -D -m 644 man/profile-loader.8 \
+	    $(DESTDIR)$(PREFIX)/share/man/man8/profile-loader.8
 
 ## clean: remove what was built
 .PHONY: clean

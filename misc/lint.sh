@@ -1,9 +1,9 @@
 #!/bin/sh
 #
 # misc/lint.sh - what can be said about the sources without running them: both
-# compilers with warnings as errors, cppcheck, form, shellcheck, perl -c, and
-# that config lists what the folders hold.  Every check runs; any finding
-# fails.
+# compilers with warnings as errors, cppcheck, form, shellcheck, perl -c,
+# mandoc, and that config lists what the folders hold.  Every check runs; any
+# finding fails.
 
 set -u
 
@@ -166,6 +166,7 @@ check "config lists what the folders hold" config_lists
 check "shellcheck" shellcheck $sh_files
 check "shellcheck of the documentation's blocks" sh_blocks
 check "perl -c" perl_syntax
+check "mandoc" mandoc -T lint -W warning man/*.8
 # shellcheck disable=SC2086
 [ -z "$pod_files" ] \
 || check "podchecker" podchecker -warnings $pod_files
