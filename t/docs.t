@@ -38,6 +38,7 @@ subtest 'examples of the README' => \&examples;
 subtest 'the bytes of a store' => \&store_bytes;
 subtest 'examples of directives' => \&directive_examples;
 subtest 'examples of docs/operations.md' => \&operations;
+subtest 'examples of docs/sources.md' => \&sources;
 subtest 'a suite of your own' => \&own_suite;
 
 done_testing();
@@ -71,7 +72,7 @@ sub links {
     cmp_ok($count, '>', 50, 'there are links');
     is_deeply(\@dead, [], 'all lead somewhere');
 
-    for my $file ('README.md', 'docs/operations.md', 'docs/store-format.md') {
+    for my $file (documents()) {
         my %listed = map { $_ => 1 }
                      $Text{$file} =~ /^ *\* \[.*\]\(#([^)]+)\)$/mg;
         my $level = $file eq 'README.md' ? qr/^#{1,3} /m : qr/^## /m;
@@ -270,10 +271,10 @@ sub loader {
 # The tables of the configuration's members, in the order of the README.
 
 sub loader_members {
-    my $code = slurp("$Source/loader/profile_config.c");
-    my @tables = split /^Of an? \w+:$/m, section($Readme, 'Configuration');
+    my $code = slurp("$Source/loader/profile_config_table.c");
+    my @tables = split /^Of an? \w+:/m, section($Readme, 'Configuration');
 
-    for my $kind ('', 'workspace_', 'key_', 'entity_') {
+    for my $kind ('', map { "${_}_" } qw(workspace key entity source refresh)) {
         my ($list) = $code =~ /profile_config_${kind}members\[\]\ =\ \{
                                (.*?)profile_end/sx;
         my (%wanted, %said);
@@ -656,6 +657,71 @@ sub store_modes {
         my @stat = stat $_;
         sprintf '%04o,%d,%d', $stat[2] & 07777, @stat[4, 5];
     } $path, "$path/data.mdb", "$path/lock.mdb";
+}
+
+
+# -- docs/sources.md --------------------------------------------------------
+
+# All but PostgreSQL, which is t/loader/postgres.t's.
+
+sub sources {
+    my $text = $Text{'docs/sources.md'};
+    my ($postgres) = section($text, 'PostgreSQL');
+    my (%entity, %session);
+
+    $text =~ s/\Q$postgres\E//;
+
+    # The source is another machine, which is this one.
+    spew("$Root/usr/local/bin/ssh", <<"END");
+#!/bin/sh
+[ "\$1 \$2" = "-T warehouse.example.com" ] || exit 255
+shift 2
+cd $Root/srv && exec "\$@"
+END
+    chmod 0755, "$Root/usr/local/bin/ssh";
+
+    my $users = qq({"id":"1","name":"A"}\n{"id":"2","name":"B"}\n);
+
+    write_example('/srv/exports/users.ndjson', $users);
+    write_example('/etc/exports/users-1.ndjson', $users);
+    run_sh("gzip -c <$Root/etc/exports/users-1.ndjson"
+           . " >$Root/etc/exports/users-1.ndjson.gz");
+
+    for my $block (blocks($text)) {
+        my ($kind, $name) = split ' ', $block->{test};
+
+        write_example($name, $block->{text}) if $kind eq 'file';
+        $entity{$name} = $block->{text} if $kind eq 'entity';
+        $session{$name} = $block->{text} if $kind eq 'session';
+    }
+
+    is(join(' ', sort keys %entity), 'command csv gz json stdin', 'entities');
+
+    for my $name (sort keys %entity) {
+        run_sh("rm -rf $Root/var/lib/profile");
+        write_example('/etc/profile-loader.json',
+                      '{"store":"/var/lib/profile","workspaces":[{"id":1,'
+                      . qq("name":"Acme","entities":[$entity{$name}]}]}));
+
+        if ($name eq 'stdin') {
+            run_session($name, $session{$name});
+
+        } else {
+            like(run_sh('profile-loader sync 2>&1'),
+                 qr{\AAcme/\w+: 2 rows, 0 invalid, 2 added, .*\n\z},
+                 "$name: sync");
+            run_session($name, $session{$name}) if $session{$name};
+        }
+    }
+
+    chmod 0755, "$Root/etc/profile-loader/companies.sh";
+    write_example('/srv/exports/companies.raw', "a\0b\n");
+    is(run_sh("$Root/etc/profile-loader/companies.sh"), "ab\n", 'the script');
+    unlink "$Root/srv/exports/companies.raw";
+    run_sh("$Root/etc/profile-loader/companies.sh 2>&1");
+    isnt($?, 0, 'the script fails where a part of it fails');
+
+    return;
 }
 
 

@@ -25,6 +25,7 @@ our @EXPORT = qw(
     blocks
     docs_group
     docs_loader
+    docs_map
     docs_module
     docs_nginx
     docs_port
@@ -61,34 +62,35 @@ my $User = $> ? undef : getpwnam('www-data') ? 'www-data' : 'nobody';
 my $Group = getgrgid(defined $User ? (getpwnam $User)[3] : $));
 
 my $Owner = $$;
-my ($Root, $Port, $Pid);
+my ($Port, $Pid);
+
+# The folder that stands for the root of a machine. It is there before anything
+# can be written to it: without it the examples would be this machine's files.
+
+my $Root = tempdir('profile-docs-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+chmod 0755, $Root or die "$Root: $!\n";
+make_path(map { "$Root/$_" } qw(backup etc/nginx run srv/exports
+                                srv/www/account temp usr/local/bin
+                                var/lib var/log/nginx));
+make_commands();
 
 END { stop_nginx() if $Pid && $$ == $Owner }
+
+# What else is another name here: docs_map('db.example.com' => '/tmp/...').
+
+my %Map;
+
+sub docs_map { %Map = (%Map, @_); return }
 
 sub docs_group { return $Group }
 sub docs_loader { return $Loader }
 sub docs_module { return $Module }
 sub docs_nginx { return $Nginx }
 sub docs_port { return $Port }
+sub docs_root { return $Root }
 sub docs_top { return $Top }
 sub docs_user { return $User }
-
-
-# The folder that stands for the root of a machine.
-
-sub docs_root {
-    return $Root if defined $Root;
-
-    $Root = tempdir('profile-docs-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-    chmod 0755, $Root or die "$Root: $!\n";
-
-    make_path(map { "$Root/$_" } qw(backup etc/nginx run srv/exports
-                                    srv/www/account temp usr/local/bin
-                                    var/lib var/log/nginx));
-    make_commands();
-
-    return $Root;
-}
 
 
 # -- examples ---------------------------------------------------------------
@@ -121,6 +123,7 @@ sub place {
     $text =~ s{/usr/lib/nginx/modules/ngx_http_profile_module\.so}{$Module}g;
     $text =~ s{(?<![\w./:-])/(srv|etc|var|run|backup|usr/local)(?=/)}
               {$Root/$1}g;
+    $text =~ s/\Q$_\E/$Map{$_}/g for sort keys %Map;
     $text =~ s{^( *"group": )"www-data"}{$1"$Group"}mg;
     $text =~ s{^user www-data;}{user $User $Group;}m if defined $User;
     $text =~ s{\bchgrp -R www-data\b}{chgrp -R $Group};
@@ -131,6 +134,8 @@ sub place {
 
 sub write_example {
     my ($path, $text) = @_;
+
+    die "there is no folder for examples\n" if !-d ($Root // '');
 
     make_path(dirname("$Root$path"));
     spew("$Root$path", place($text));
@@ -201,6 +206,7 @@ sub normal {
     $text =~ s/\r//g;
     $text =~ s/\n*\z//;
     $text =~ s/\d+\.\d s, \d+ rows\/s, \d+ bytes/T s, N rows\/s, N bytes/g;
+    $text =~ s/\d{4}-\d\d-\d\dT[\d:.]+\+00:00/TIME/g;
 
     return $text;
 }
