@@ -742,9 +742,11 @@ sub store_bytes {
     }
 
     is(join(' ', sort keys %Layout),
-       'DOCUMENT ENTITY KEY META ORPHAN WORKSPACE', 'all values have a table');
+       'CURSOR DOCUMENT ENTITY KEY META ORPHAN WORKSPACE',
+       'all values have a table');
 
     decode_store(%keys);
+    decode_cursor(%keys);
     store_files($text);
 
     return;
@@ -938,6 +940,49 @@ sub decode_documents {
     }
 
     is($bytes{$_}, $incarnation->{$_}{bytes}, 'ENTITY: bytes') for 1, 2;
+
+    return;
+}
+
+
+# An incremental refresh of its own: not every store has a cursor.
+
+sub decode_cursor {
+    my (%keys) = @_;
+
+    my $dir = "$Root/cursor";
+
+    make_path($dir);
+    spew("$dir/users.ndjson", qq({"id":"a","at":"2026-01-02"}\n)
+                              . qq({"id":"b","at":"2026-01-01"}\n));
+    spew("$dir/loader.json", <<"END");
+{ "store": "store", "workspaces": [ { "id": 7, "name": "Acme", "entities": [
+  { "id": 8, "name": "Users", "library_id": 1, "primary_key": "id",
+    "source": { "file": "users.ndjson" }, "format": "ndjson",
+    "refresh": { "mode": "incremental", "cursor": "at" } } ] } ] }
+END
+
+    is(system("'$Loader' -c '$dir/loader.json' sync >/dev/null"), 0,
+       'an incremental refresh');
+
+    my @lines = `mdb_dump '$dir/store/gen-000001'`;
+    my @bytes = map { /^ ([0-9a-f]+)$/ ? pack 'H*', $1 : () } @lines;
+    my $count = 0;
+
+    while (my ($key, $value) = splice @bytes, 0, 2) {
+        next if ($keys{ ord $key }{name} // '') ne 'CURSOR';
+
+        my $found = decode('CURSOR', $value);
+
+        $count++;
+        is(length $key, $keys{ ord $key }{least}, 'CURSOR: size of the key');
+        is(substr($key, 1), pack('NN', 7, 8), 'CURSOR: key');
+        is_deeply([@$found{qw(tag flags workspace entity column value)}],
+                  [ord $key, 0, 7, 8, 'at', '2026-01-02'],
+                  'CURSOR: tag, flags, workspace, entity, column, value');
+    }
+
+    is($count, 1, 'there is one cursor');
 
     return;
 }
