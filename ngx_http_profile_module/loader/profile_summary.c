@@ -7,8 +7,12 @@
 
 
 #include <stdio.h>
+#include <string.h>
 
 #include "profile_summary.h"
+
+
+static json_t *profile_summary_string(const char *text);
 
 
 void
@@ -45,15 +49,17 @@ profile_summary_json(const profile_summary_t *summary)
 
     counts = &summary->counts;
 
-    line = json_pack("{s:I,s:I,s:s,s:b,s:s?,s:s}",
+    line = json_pack("{s:I,s:I,s:s,s:b,s:o,s:s}",
                      "workspace", (json_int_t) summary->workspace->id,
                      "entity", (json_int_t) summary->entity->id,
                      "name", summary->label,
                      "done", summary->error == NULL,
-                     "error", summary->error,
+                     "error", profile_summary_string(summary->error),
                      "mode", summary->upsert ? "incremental" : "full");
 
-    if (line != NULL && summary->cursor.len != 0) {
+    /* that of a refresh that failed has not been stored */
+
+    if (line != NULL && summary->error == NULL && summary->cursor.len != 0) {
         (void) json_object_set_new(line, "cursor",
                                    json_stringn((const char *)
                                                 summary->cursor.data,
@@ -78,10 +84,45 @@ profile_summary_json(const profile_summary_t *summary)
         || json_dumpf(line, stdout, JSON_COMPACT|JSON_REAL_PRECISION(6)) != 0)
     {
         profile_say("%s: out of memory for the summary", summary->label);
+
+    } else {
+        (void) putchar('\n');
+        (void) fflush(stdout);
     }
 
-    (void) putchar('\n');
-    (void) fflush(stdout);
-
     json_decref(line);
+}
+
+
+/* The text may hold the name of a file, which need not be UTF-8. */
+
+static json_t *
+profile_summary_string(const char *text)
+{
+    char    *copy, *p;
+    json_t  *string;
+
+    if (text == NULL) {
+        return json_null();
+    }
+
+    string = json_string(text);
+
+    if (string != NULL) {
+        return string;
+    }
+
+    copy = profile_alloc(strlen(text) + 1);
+    memcpy(copy, text, strlen(text) + 1);
+
+    for (p = copy; *p != '\0'; p++) {
+        if ((u_char) *p >= 0x80) {
+            *p = '?';
+        }
+    }
+
+    string = json_string(copy);
+    free(copy);
+
+    return string;
 }
