@@ -333,7 +333,7 @@ sub messages {
     }
 
     for my $row (table_rows($text)) {
-        my ($cell) = grep { /^`[^`]* [^`]*`$/ } @{$row}[0, 1];
+        my ($cell) = grep { /^`(?:[^`]* [^`]*|interrupted)`$/ } @{$row}[0, 1];
 
         $said{ $cell =~ s/^`|`$//gr } = 0 if defined $cell;
     }
@@ -364,6 +364,7 @@ sub formats {
     my ($code, $says) = @_;
 
     my %position = (profile_error => 2, profile_error_errno => 2,
+                    profile_refresh_failed => 2,
                     ngx_log_error => 3, ngx_conf_log_error => 3);
     my @found;
 

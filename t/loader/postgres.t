@@ -200,6 +200,19 @@ END
     synced($box, 1001, 0, 995, 2, 4, 'but by --full', '--full');
     is($box->get(1, 1, 'n7'), undef, 'the record is gone');
 
+    # A wrong time in the future holds the cursor up; --full starts over.
+    $Server->sql('crm', <<'END');
+alter table steps disable trigger all;
+update steps set updated_at = '9999-01-01' where domain = 'n1';
+alter table steps enable trigger all;
+END
+    synced($box, 6, 0, 1, 0, 3, 'a wrong time');
+    $Server->sql('crm', q(update steps set employees = 6 where domain = 'n1'));
+    synced($box, 0, 0, 0, 0, 0, 'a change that is not seen');
+    synced($box, 1001, 0, 1, 0, 998, '--full starts over', '--full');
+    $Server->sql('crm', q(update steps set employees = 7 where domain = 'n1'));
+    synced($box, 6, 0, 1, 0, 3, 'changes are seen again');
+
     return;
 }
 
