@@ -127,6 +127,8 @@ profile_guard_child(profile_guard_pt run, void *data, profile_guard_place_t *pla
     (void) signal(SIGABRT, SIG_DFL);
     (void) signal(SIGFPE, SIG_DFL);
 
+    profile_guard_catch(SIG_DFL);
+
     rc = run(data, place);
 
     if (fflush(stdout) != 0 || ferror(stdout)) {
@@ -142,16 +144,11 @@ static int
 profile_guard_wait(pid_t pid, const char *directory,
     const profile_guard_place_t *place)
 {
-    int               status;
-    struct sigaction  action, old_int, old_term;
+    int  status;
 
     profile_guarded = pid;
 
-    memset(&action, 0, sizeof(struct sigaction));
-    action.sa_handler = profile_guard_signal;
-
-    (void) sigaction(SIGINT, &action, &old_int);
-    (void) sigaction(SIGTERM, &action, &old_term);
+    profile_guard_catch(profile_guard_signal);
 
     while (waitpid(pid, &status, 0) == -1) {
         if (errno != EINTR) {
@@ -160,8 +157,7 @@ profile_guard_wait(pid_t pid, const char *directory,
         }
     }
 
-    (void) sigaction(SIGINT, &old_int, NULL);
-    (void) sigaction(SIGTERM, &old_term, NULL);
+    profile_guard_catch(SIG_DFL);
 
     if (WIFEXITED(status)) {
         return WEXITSTATUS(status);
@@ -185,6 +181,29 @@ profile_guard_wait(pid_t pid, const char *directory,
         (void) raise(WTERMSIG(status));
 
         return PROFILE_EXIT_STORE;
+    }
+}
+
+
+void
+profile_guard_catch(void (*handler)(int number))
+{
+    size_t            i;
+    struct sigaction  action, old;
+
+    static const int  numbers[] = { SIGINT, SIGTERM, SIGHUP };
+
+    memset(&action, 0, sizeof(struct sigaction));
+    (void) sigemptyset(&action.sa_mask);
+    action.sa_handler = handler;
+
+    for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+
+        if (sigaction(numbers[i], NULL, &old) == 0
+            && old.sa_handler != SIG_IGN)
+        {
+            (void) sigaction(numbers[i], &action, NULL);
+        }
     }
 }
 

@@ -29,11 +29,16 @@ typedef int (*profile_guard_pt)(void *data, profile_guard_place_t *place);
 /*
  * Calls run in a process of its own and returns the exit status that it
  * returns.  Where LMDB ends that process, says so and returns
- * PROFILE_EXIT_STORE.  SIGINT and SIGTERM are passed on, and then end this
- * process as well.  Nothing of the store may be open here.
+ * PROFILE_EXIT_STORE.  SIGINT, SIGTERM and SIGHUP are passed on, and where
+ * they end the other process they end this one as well.  Nothing of the
+ * store may be open here.
  */
 
 int profile_guard(profile_guard_pt run, void *data, const char *directory);
+
+/* Sets the handler of those signals; one that is ignored stays so. */
+
+void profile_guard_catch(void (*handler)(int number));
 
 /* Where the entry stands. */
 

@@ -107,8 +107,8 @@ profile_rewrite_run(void *data, profile_guard_place_t *place)
     profile_compacted_t   result;
 
     (void) clock_gettime(CLOCK_MONOTONIC, &start);
-    (void) signal(SIGINT, profile_rewrite_signal);
-    (void) signal(SIGTERM, profile_rewrite_signal);
+
+    profile_guard_catch(profile_rewrite_signal);
 
     rewrite->place = place;
 
