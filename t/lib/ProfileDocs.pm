@@ -124,7 +124,7 @@ sub place {
     $text =~ s{(?<![\w./:-])/(srv|etc|var|run|backup|usr/local)(?=/)}
               {$Root/$1}g;
     $text =~ s/\Q$_\E/$Map{$_}/g for sort keys %Map;
-    $text =~ s{^( *"group": )"www-data"}{$1"$Group"}mg;
+    $text =~ s{("group": )"www-data"}{$1"$Group"}g;
     $text =~ s{^user www-data;}{user $User $Group;}m if defined $User;
     $text =~ s{\bchgrp -R www-data\b}{chgrp -R $Group};
 
