@@ -12,10 +12,12 @@ use warnings;
 
 use Carp qw(croak);
 use Cwd qw(abs_path);
+use Digest::SHA qw(sha256_hex);
 use Exporter qw(import);
 use Fcntl qw(:mode);
 use File::Basename qw(basename dirname);
 use File::Find ();
+use JSON::PP ();
 
 # Before anybody asks for a temporary folder.
 BEGIN {
@@ -30,9 +32,14 @@ use ProfileLoader;
 
 our @EXPORT = qw(
     copy_store
+    debris
     entity_states
+    fault_configure
     fault_env
+    fault_look
     fault_program
+    fault_state
+    fault_whole
     preload
 );
 
@@ -114,6 +121,22 @@ sub entity_states {
 }
 
 
+# What is in a store's folder and not a store's own file.
+
+sub debris {
+    my ($store) = @_;
+
+    my @files;
+    File::Find::find({ no_chdir => 1, wanted => sub { push @files, $_ } },
+                     $store);
+
+    return join ' ', grep { !m{/(?:CURRENT|\.loader\.lock|gen-\d{6}|
+                               gen-\d{6}/(?:(?:data|lock)\.mdb|
+                                           refreshed-\d+-\d+))\z}x }
+                     grep { $_ ne $store } @files;
+}
+
+
 # Makes $to a copy of a store that nobody has open. $from may be undef: no
 # store. A program for it would take longer than all else.
 
@@ -143,6 +166,154 @@ sub copy_store {
     } }, $from);
 
     return;
+}
+
+
+# -- two versions of a store ------------------------------------------------
+
+# Two versions. Users change in place: rows are added, changed, deleted and
+# left alone. Companies get another primary key, and so are written anew.
+# Cities disappear. One row that is lost would pass as invalid or as deleted.
+
+sub _row {
+    my ($i, $v) = @_;
+
+    return qq({"id":$i,"alt":"a$i","v":"$v"});
+}
+
+
+my %Rows = (
+    old => [map { _row($_, $_ == 6 ? 'same' : 'old') } 1 .. 6],
+    new => [map { _row($_, $_ == 6 ? 'same' : 'new') } 2 .. 7],
+);
+
+
+sub _records {
+    my ($v, $primary_key) = @_;
+
+    return { map {
+        my ($id) = /"$primary_key":"?(\w+)/;
+        $id => "{\"data\":$_}";
+    } @{ $Rows{$v} } };
+}
+
+
+my %Wanted = (
+    old => { '1/1' => _records('old', 'id'), '1/2' => _records('old', 'id'),
+             '1/3' => _records('old', 'id') },
+    new => { '1/1' => _records('new', 'id'), '1/2' => _records('new', 'alt') },
+);
+
+
+sub fault_configure {
+    my ($box, $v) = @_;
+
+    my @more = (max_invalid => 20);
+    my @entities = (
+        entity(1, 'Users', 'id', 'rows.ndjson', @more),
+        entity(2, 'Companies', $v eq 'old' ? 'id' : 'alt', 'rows.ndjson',
+               @more),
+        entity(3, 'Cities', 'id', 'rows.ndjson', @more),
+    );
+    pop @entities if $v eq 'new';
+
+    $box->write('rows.ndjson' => join '', map { "$_\n" } @{ $Rows{$v} });
+    $box->configure(workspace(1, 'Acme', \@entities,
+                              keys => [key_of("the $v key")]));
+
+    return $box;
+}
+
+
+my $Json = JSON::PP->new->canonical;
+
+
+# What the store holds, as 'old' or 'new' for each entity; 'none' of one that
+# has not been loaded or is not there.
+
+sub fault_state {
+    my ($store) = @_;
+
+    return { map { $_ => 'none' } '1/1', '1/2', '1/3' }
+        if !-e "$store/CURRENT";
+
+    my $states = entity_states(generation_dir($store));
+    my (%state, @mixed);
+
+    for my $entity ('1/1', '1/2', '1/3') {
+        my $text = $Json->encode([$states->{$entity}]);
+
+        ($state{$entity})
+            = grep { $text eq $Json->encode([$Wanted{$_}{$entity}]) }
+              'old', 'new';
+        $state{$entity} = 'none' if !defined $states->{$entity};
+        $state{$entity} //= 'mixed';
+        push @mixed, "entity $entity holds $text"
+            if $state{$entity} eq 'mixed';
+    }
+
+    $state{mixed} = join '; ', @mixed if @mixed;
+
+    return \%state;
+}
+
+
+# The store's bytes, but for the lock, which holds process ids.
+
+sub _bytes {
+    my ($store) = @_;
+
+    my @files = grep { !/lock/ } glob "$store/* $store/*/* $store/.n*";
+
+    return sha256_hex(join "\n", map { $_, -f $_ ? slurp($_) : '' } @files);
+}
+
+
+sub fault_whole {
+    my ($state) = @_;
+
+    return "$state->{'1/1'} $state->{'1/2'} $state->{'1/3'}"
+           eq 'new new none';
+}
+
+
+# What a run that met a failure left behind, and what comes after it. Answers
+# about bytes that were seen before are known.
+
+sub fault_look {
+    my ($box, $before, $known) = @_;
+
+    my $bytes = _bytes($box->{store});
+    return $known->{$bytes} if $known->{$bytes};
+
+    my $state = fault_state($box->{store});
+    my @wrong;
+
+    for my $entity ('1/1', '1/2', '1/3') {
+        next if $state->{$entity} =~ /\A(?:new|\Q$before\E)\z/;
+        next if $state->{$entity} eq 'none' && $entity eq '1/3';
+        push @wrong, $state->{mixed} // "entity $entity: none";
+    }
+
+    my $status = $box->loader('status', '--json');
+    my $wanted = -e "$box->{store}/CURRENT" ? '0' : '3';
+
+    push @wrong, "status: $status->{status} $status->{err}"
+        if $status->{status} ne $wanted;
+
+    my $next = $box->loader('sync');
+
+    push @wrong, "the next run: $next->{status} $next->{err}"
+        if $next->{status} ne '0' || $next->{err} ne '';
+
+    my $after = fault_state($box->{store});
+    my $debris = debris($box->{store});
+
+    push @wrong, 'the next run leaves ' . $Json->encode($after)
+        if !fault_whole($after);
+    push @wrong, "the next run leaves $debris" if $debris ne '';
+
+    return $known->{$bytes} = { state => $state, wrong => \@wrong };
 }
 
 
