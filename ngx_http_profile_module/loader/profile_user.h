@@ -15,8 +15,9 @@
 
 /*
  * Run as root over a store that another user owns, becomes that user, with
- * the store's group; otherwise does nothing.  A file that root made there
- * would be one that its owner cannot write.
+ * the store's group and the user's HOME, USER and LOGNAME for commands;
+ * otherwise does nothing.  A file that root made there would be one that its
+ * owner cannot write.
  */
 
 int profile_user_become(const char *directory, profile_error_t *err);
