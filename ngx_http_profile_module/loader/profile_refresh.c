@@ -416,6 +416,10 @@ profile_refresh_note(const profile_refresh_run_t *run, int status)
 
     refresh = run->refresh;
 
+    if (profile_interrupted()) {
+        return;
+    }
+
     if (status == PROFILE_EXIT_DONE) {
         profile_writer_succeeded(refresh->writer, refresh->workspace->id,
                                  refresh->entity->id);
