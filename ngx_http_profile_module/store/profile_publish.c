@@ -204,12 +204,32 @@ profile_publish(const char *directory, const profile_owner_t *owner,
     const profile_generation_t *gen, profile_error_t *err)
 {
     int   rc;
-    char  line[PROFILE_GENERATION_SIZE + 1];
+    char  line[PROFILE_GENERATION_SIZE + 1], path[PATH_MAX];
 
-    /* the generation's own entries must not be lost after CURRENT is not */
+    /*
+     * What CURRENT names must not be lost where CURRENT is not: the
+     * generation's entries, its own in the folder, the folder's.
+     */
 
     rc = profile_publish_sync(gen->path, err);
     if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    rc = profile_publish_sync(directory, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    rc = profile_path(path, sizeof(path), directory, "..", err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    /* who may not read the folder above cannot sync it */
+
+    rc = profile_publish_sync(path, err);
+    if (rc != PROFILE_OK && rc != PROFILE_DENIED) {
         return rc;
     }
 
