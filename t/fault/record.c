@@ -32,19 +32,11 @@
 #include "record.h"
 
 
-#define RECORD_ENTITIES  8
-
-
 static int record_serve(void);
 static void record_make(const char *path, record_t *record,
     uint32_t version);
 static void record_check(const char *store);
 static int record_watch(char **argv);
-static int record_snapshot(profile_reader_t *reader, record_state_t *states,
-    char *text, size_t size);
-static int record_lookup(const profile_view_t *view,
-    const profile_entity_t *entity, const record_state_t *state, char *text,
-    size_t size);
 static int record_backwards(const record_state_t *before,
     const record_state_t *now, uint64_t *versions, char *text, size_t size);
 static void record_stop(int signo);
@@ -230,96 +222,6 @@ record_watch(char **argv)
                   (unsigned long long) versions, text);
 
     return (text[0] == '\0') ? 0 : 1;
-}
-
-
-/* How many entities there are, or -1 and a sentence. */
-
-static int
-record_snapshot(profile_reader_t *reader, record_state_t *states,
-    char *text, size_t size)
-{
-    int                    n, rc;
-    profile_walk_t         walk;
-    profile_error_t        err;
-    profile_entity_t       entity;
-    const profile_view_t  *view;
-
-    rc = profile_reader_begin(reader, &view, &err);
-
-    if (rc != PROFILE_OK) {
-        (void) snprintf(text, size, "begin: %s", err.text);
-        return -1;
-    }
-
-    profile_walk_entities(&walk, 1);
-
-    for (n = 0; n < RECORD_ENTITIES; n++) {
-
-        rc = profile_view_next_entity(view, &walk, &entity, &err);
-
-        if (rc != PROFILE_OK) {
-            break;
-        }
-
-        rc = record_entity(view, &entity, &states[n], text, size);
-
-        if (rc != 0
-            || record_lookup(view, &entity, &states[n], text, size) != 0)
-        {
-            profile_reader_end(reader);
-            return -1;
-        }
-    }
-
-    profile_reader_end(reader);
-
-    if (rc != PROFILE_NOT_FOUND) {
-        (void) snprintf(text, size, "the entities: %s", err.text);
-        return -1;
-    }
-
-    return n;
-}
-
-
-/* One record by its id, as a request would. */
-
-static int
-record_lookup(const profile_view_t *view, const profile_entity_t *entity,
-    const record_state_t *state, char *text, size_t size)
-{
-    int                  rc;
-    char                 id[16];
-    record_t             record;
-    profile_error_t      err;
-    profile_document_t   document;
-
-    if (state->records == 0) {
-        return 0;
-    }
-
-    (void) snprintf(id, sizeof(id), "%u",
-                    (unsigned) ((unsigned long) rand() % state->records));
-
-    rc = profile_view_record(view, entity, (u_char *) id, strlen(id),
-                             &document, &err);
-
-    if (rc == PROFILE_OK
-        && record_read(&document.body, &record) == 0
-        && record.id == strtoul(id, NULL, 10)
-        && record.workspace == entity->workspace
-        && record.entity == entity->id)
-    {
-        return 0;
-    }
-
-    (void) snprintf(text, size, "entity %u: a lookup of \"%s\": %s",
-                    (unsigned) entity->id, id,
-                    (rc == PROFILE_OK) ? "another record"
-                    : (rc == PROFILE_NOT_FOUND) ? "not found" : err.text);
-
-    return -1;
 }
 
 
