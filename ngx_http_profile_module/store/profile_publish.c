@@ -19,6 +19,11 @@
 #include "profile_publish.h"
 
 
+/* LMDB's slots are 64 bytes; it adds its own header */
+
+#define PROFILE_LOCK_SIZE  (PROFILE_MAX_READERS * 64)
+
+
 static int profile_publish_check(const char *directory,
     profile_error_t *err);
 static int profile_publish_fill(const char *path,
@@ -27,6 +32,8 @@ static int profile_publish_last(const char *directory, uint32_t *number,
     profile_error_t *err);
 static int profile_publish_write(const char *path,
     const profile_owner_t *owner, const char *text, profile_error_t *err);
+static int profile_publish_make(const char *path, mode_t mode, off_t size,
+    const profile_owner_t *owner, profile_error_t *err);
 static int profile_publish_own(int fd, const char *path, mode_t mode,
     const profile_owner_t *owner, profile_error_t *err);
 static int profile_publish_sync(const char *directory,
@@ -141,28 +148,16 @@ int
 profile_publish_file(const char *path, mode_t mode,
     const profile_owner_t *owner, profile_error_t *err)
 {
-    int  fd, rc;
+    return profile_publish_make(path, mode, 0, owner, err);
+}
 
-    fd = open(path, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, mode);
 
-    if (fd == -1) {
-
-        if (errno == EEXIST) {
-            return PROFILE_OK;
-        }
-
-        return profile_error_errno(err, errno, "cannot make %s", path);
-    }
-
-    rc = profile_publish_own(fd, path, mode, owner, err);
-
-    (void) close(fd);
-
-    if (rc != PROFILE_OK) {
-        (void) unlink(path);
-    }
-
-    return rc;
+int
+profile_publish_lock(const char *path, const profile_owner_t *owner,
+    profile_error_t *err)
+{
+    return profile_publish_make(path, PROFILE_LOCK_MODE, PROFILE_LOCK_SIZE,
+                                owner, err);
 }
 
 
@@ -325,10 +320,11 @@ profile_publish_fill(const char *path, const profile_owner_t *owner,
     static const struct {
         const char  *name;
         mode_t       mode;
+        off_t        size;
     } files[] = {
-        { PROFILE_MAKING_FILE, PROFILE_DATA_MODE },
-        { PROFILE_DATA_FILE, PROFILE_DATA_MODE },
-        { PROFILE_LOCK_FILE, PROFILE_LOCK_MODE }
+        { PROFILE_MAKING_FILE, PROFILE_DATA_MODE, 0 },
+        { PROFILE_DATA_FILE, PROFILE_DATA_MODE, 0 },
+        { PROFILE_LOCK_FILE, PROFILE_LOCK_MODE, PROFILE_LOCK_SIZE }
     };
 
     fd = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
@@ -347,7 +343,8 @@ profile_publish_fill(const char *path, const profile_owner_t *owner,
         rc = profile_path(file, sizeof(file), path, files[i].name, err);
 
         if (rc == PROFILE_OK) {
-            rc = profile_publish_file(file, files[i].mode, owner, err);
+            rc = profile_publish_make(file, files[i].mode, files[i].size,
+                                      owner, err);
         }
     }
 
@@ -429,6 +426,45 @@ profile_publish_write(const char *path, const profile_owner_t *owner,
 
     if (close(fd) == -1 && rc == PROFILE_OK) {
         rc = profile_error_errno(err, errno, "cannot close %s", path);
+    }
+
+    return rc;
+}
+
+
+/* An existing file is left as it is. */
+
+static int
+profile_publish_make(const char *path, mode_t mode, off_t size,
+    const profile_owner_t *owner, profile_error_t *err)
+{
+    int  fd, rc, failed;
+
+    fd = open(path, O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, mode);
+
+    if (fd == -1) {
+
+        if (errno == EEXIST) {
+            return PROFILE_OK;
+        }
+
+        return profile_error_errno(err, errno, "cannot make %s", path);
+    }
+
+    rc = profile_publish_own(fd, path, mode, owner, err);
+
+    if (rc == PROFILE_OK && size != 0) {
+        failed = posix_fallocate(fd, 0, size);
+
+        if (failed != 0) {
+            rc = profile_error_errno(err, failed, "cannot make %s", path);
+        }
+    }
+
+    (void) close(fd);
+
+    if (rc != PROFILE_OK) {
+        (void) unlink(path);
     }
 
     return rc;

@@ -57,6 +57,14 @@ int profile_publish_file(const char *path, mode_t mode,
     const profile_owner_t *owner, profile_error_t *err);
 
 /*
+ * The same for LMDB's lock file, with space on the disk for its slots: they
+ * are written as memory, and where a disk is full that is a SIGBUS.
+ */
+
+int profile_publish_lock(const char *path, const profile_owner_t *owner,
+    profile_error_t *err);
+
+/*
  * Writes text to a file in a folder: whoever reads it sees the old text or
  * the new one, whole, also after a power cut.
  */

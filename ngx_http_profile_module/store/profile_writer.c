@@ -470,8 +470,7 @@ profile_writer_check(profile_writer_t *writer, profile_error_t *err)
     }
 
     if (rc == PROFILE_OK) {
-        rc = profile_publish_file(path, PROFILE_LOCK_MODE, &writer->owner,
-                                  err);
+        rc = profile_publish_lock(path, &writer->owner, err);
     }
 
     if (rc == PROFILE_OK) {
