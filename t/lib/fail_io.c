@@ -249,6 +249,39 @@ FAULT_FD_CALL(fallocate64, (int fd, int mode, off64_t offset, off64_t len),
               (fd, mode, offset, len), FAULT_OP_TRUNCATE, offset + len)
 
 
+/* This one returns the number. */
+
+int
+posix_fallocate(int fd, off_t offset, off_t len)
+{
+    int   rc, failed;
+    char  path[PATH_MAX];
+
+    FAULT_NEXT(posix_fallocate);
+
+    if (!fault_begin(fd, path)) {
+        return next(fd, offset, len);
+    }
+
+    failed = fault_now();
+    rc = (failed == FAULT_FAIL) ? 0 : next(fd, offset, len);
+
+    if (rc == 0 && failed != FAULT_FAIL) {
+        fault_log(FAULT_OP_TRUNCATE, path, (uint64_t) (offset + len), 0,
+                  NULL, 0);
+    }
+
+    return (fault_end(failed, 0) == 0) ? rc : fault_errno;
+}
+
+
+int
+posix_fallocate64(int fd, off64_t offset, off64_t len)
+{
+    return posix_fallocate(fd, offset, len);
+}
+
+
 #define FAULT_PATH_CALL(name, params, args, op)                               \
 int                                                                           \
 name params                                                                   \
