@@ -117,11 +117,16 @@ lint:
 	@misc/deps.sh lint
 	+@misc/lint.sh
 
-## bench: measure (t/bench/run)
+## bench: measure the module (t/bench/run) and the loader (t/bench/loader);
+##      RECORDS=1000000 ROUNDS=5
+RECORDS ?= 1000000
+ROUNDS  ?=
+
 .PHONY: bench
 bench: all
 	@misc/deps.sh bench
-	@t/bench/run
+	@t/bench/run $(RECORDS) $(ROUNDS)
+	@t/bench/loader $(RECORDS) $(ROUNDS)
 
 ## check-asan: the tests under AddressSanitizer and UBSan (T=...)
 .PHONY: check-asan
