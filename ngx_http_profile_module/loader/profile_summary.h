@@ -23,7 +23,7 @@ typedef struct {
     uint64_t                           read;       /* rows, valid or not */
     uint64_t                           invalid;
     profile_merge_counts_t             counts;
-    profile_bytes_t                    cursor;     /* may be empty */
+    profile_bytes_t                    cursor;     /* may be empty; stored */
     double                             seconds;
     uint64_t                           written;    /* bytes */
 } profile_summary_t;
