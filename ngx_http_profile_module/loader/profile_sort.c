@@ -225,6 +225,11 @@ profile_sort_collect(profile_sort_t *sort, profile_error_t *err)
     for (i = 0; i < sort->nshards; i++) {
 
         shard = sort->shards[i];
+
+        if (shard->nruns == 0) {
+            continue;
+        }
+
         memcpy(sort->runs + sort->nruns, shard->runs,
                shard->nruns * sizeof(profile_run_t));
         sort->nruns += shard->nruns;
