@@ -101,6 +101,10 @@ main(int argc, char **argv)
     profile_main_descriptors();
     profile_signal_init();
 
+    /* jansson overlooks some failures of its own to get memory */
+
+    json_set_alloc_funcs(profile_alloc, free);
+
     /* a limit of file size is an error like others, not the end */
 
     (void) signal(SIGXFSZ, SIG_IGN);

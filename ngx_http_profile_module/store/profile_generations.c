@@ -123,16 +123,16 @@ profile_generations_look(profile_writer_t *writer,
         return;
     }
 
+    /* one that was never finished: only its mark can tell */
+
+    if (profile_generations_has(path, PROFILE_MAKING_FILE)
+        || profile_generations_is_empty(path))
+    {
+        (void) profile_generations_remove(path);
+        return;
+    }
+
     if (number > live->number) {
-
-        /* the next one: whether it was finished, only its mark can tell */
-
-        if (profile_generations_has(path, PROFILE_MAKING_FILE)
-            || profile_generations_is_empty(path))
-        {
-            (void) profile_generations_remove(path);
-        }
-
         return;
     }
 

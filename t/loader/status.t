@@ -200,12 +200,29 @@ my $first = $box->status;
     unlink "$box->{dir}/users.ndjson";
     $box->write('orders.ndjson' => "bad\n");
     is($box->loader('sync')->{status}, 1, 'sync: all fail');
-    is_deeply(entities($box->status)->{10}, $after, 'changes nothing');
+
+    my $failed = entities($box->status)->{10};
+    my %said = map { $_ => [delete @{ $failed->{$_} }{qw(failed_at error)}] }
+               keys %$failed;
+
+    for my $entity (sort keys %said) {
+        cmp_ok(seconds($said{$entity}[0]), '>=', $begun,
+               "entity $entity: when it failed");
+        like($said{$entity}[1], qr/; the old data stays\z/,
+             "entity $entity: why");
+    }
+
+    delete @{ $after->{$_} }{qw(failed_at error)} for keys %$after;
+    is_deeply($failed, $after, 'changes nothing else');
 
     # apply is no refresh.
     next_second();
     run_ok($box->loader('apply'), {}, 'apply');
-    is_deeply(entities($box->status)->{10}, $after, 'nor does apply');
+
+    my $applied = entities($box->status)->{10};
+    is_deeply({ map { $_ => [delete @{ $applied->{$_} }{qw(failed_at error)}] }
+                keys %$applied }, \%said, 'and does not hide a failure');
+    is_deeply($applied, $after, 'nor does apply');
 
     # Deleting is a change as well.
     next_second();
