@@ -6,6 +6,7 @@
  */
 
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "profile_digest.h"
@@ -16,6 +17,21 @@
 
 static EVP_MD      *profile_digest_md;
 static EVP_MD_CTX  *profile_digest_ctx;
+
+
+static void *profile_digest_alloc(size_t size, const char *file, int line);
+static void *profile_digest_realloc(void *p, size_t size, const char *file,
+    int line);
+static void profile_digest_free(void *p, const char *file, int line);
+
+
+void
+profile_digest_init(void)
+{
+    (void) CRYPTO_set_mem_functions(profile_digest_alloc,
+                                    profile_digest_realloc,
+                                    profile_digest_free);
+}
 
 
 void
@@ -35,4 +51,34 @@ profile_digest(const void *data, size_t len, u_char *out)
         profile_say("libcrypto cannot compute SHA-256");
         exit(PROFILE_EXIT_STORE);
     }
+}
+
+
+static void *
+profile_digest_alloc(size_t size, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    return profile_alloc(size);
+}
+
+
+static void *
+profile_digest_realloc(void *p, size_t size, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    return profile_realloc(p, size);
+}
+
+
+static void
+profile_digest_free(void *p, const char *file, int line)
+{
+    (void) file;
+    (void) line;
+
+    free(p);
 }

@@ -14,6 +14,13 @@
 #include <sys/types.h>
 
 
+/*
+ * Lets libcrypto have its memory from where the loader ends when there is
+ * none: it crashes in some places itself.  Before anything else of it.
+ */
+
+void profile_digest_init(void);
+
 /* Writes PROFILE_DIGEST_SIZE bytes. */
 
 void profile_digest(const void *data, size_t len, u_char *out);

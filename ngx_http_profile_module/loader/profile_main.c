@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "profile_commands.h"
+#include "profile_digest.h"
 #include "profile_signal.h"
 
 
@@ -104,6 +105,7 @@ main(int argc, char **argv)
     /* jansson overlooks some failures of its own to get memory */
 
     json_set_alloc_funcs(profile_alloc, free);
+    profile_digest_init();
 
     /* a limit of file size is an error like others, not the end */
 

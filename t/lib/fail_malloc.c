@@ -17,6 +17,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -28,12 +29,14 @@
 
 /* What dlsym() itself allocates before malloc() is known. */
 
-#define FAULT_EARLY  8192
+#define FAULT_EARLY   8192
 
-#define FAULT_TIME   1750000000
+#define FAULT_TIME    1750000000
+#define FAULT_FRAMES  7
 
 
-static int fault_now(const void *caller);
+static int fault_now(void);
+static int fault_in_libcrypto(void);
 static void fault_init(void);
 static void fault_configure(void);
 static void *fault_early(size_t size);
@@ -66,7 +69,7 @@ malloc(size_t size)
         }
     }
 
-    return fault_now(__builtin_return_address(0)) ? NULL : fault_malloc(size);
+    return fault_now() ? NULL : fault_malloc(size);
 }
 
 
@@ -81,7 +84,7 @@ calloc(size_t n, size_t size)
         }
     }
 
-    return fault_now(__builtin_return_address(0)) ? NULL : fault_calloc(n, size);
+    return fault_now() ? NULL : fault_calloc(n, size);
 }
 
 
@@ -92,7 +95,7 @@ realloc(void *p, size_t size)
         fault_init();
     }
 
-    return fault_now(__builtin_return_address(0)) ? NULL : fault_realloc(p, size);
+    return fault_now() ? NULL : fault_realloc(p, size);
 }
 
 
@@ -118,7 +121,7 @@ posix_memalign(void **p, size_t align, size_t size)
         fault_init();
     }
 
-    return fault_now(__builtin_return_address(0)) ? ENOMEM : fault_posix_memalign(p, align, size);
+    return fault_now() ? ENOMEM : fault_posix_memalign(p, align, size);
 }
 
 
@@ -129,7 +132,7 @@ aligned_alloc(size_t align, size_t size)
         fault_init();
     }
 
-    return fault_now(__builtin_return_address(0)) ? NULL : fault_aligned_alloc(align, size);
+    return fault_now() ? NULL : fault_aligned_alloc(align, size);
 }
 
 
@@ -155,19 +158,11 @@ time(time_t *t)
 
 
 static int
-fault_now(const void *caller)
+fault_now(void)
 {
-    int      fd;
-    Dl_info  info;
+    int  fd;
 
-    if (fault_at < 0) {
-        return 0;
-    }
-
-    if (fault_libcrypto
-        != (dladdr(caller, &info) != 0
-            && strstr(info.dli_fname, "libcrypto") != NULL))
-    {
+    if (fault_at < 0 || fault_libcrypto != fault_in_libcrypto()) {
         return 0;
     }
 
@@ -186,6 +181,32 @@ fault_now(const void *caller)
     errno = ENOMEM;
 
     return 1;
+}
+
+
+/*
+ * Whether one of the next callers is in it: its memory comes by way of the
+ * loader.
+ */
+
+static int
+fault_in_libcrypto(void)
+{
+    int       i, n;
+    void     *frames[FAULT_FRAMES];
+    Dl_info   info;
+
+    n = backtrace(frames, FAULT_FRAMES);
+
+    for (i = 0; i < n; i++) {
+        if (dladdr(frames[i], &info) != 0
+            && strstr(info.dli_fname, "libcrypto") != NULL)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -214,9 +235,14 @@ fault_init(void)
 __attribute__((constructor)) static void
 fault_configure(void)
 {
+    void        *frames[FAULT_FRAMES];
     const char  *at, *program;
 
     fault_init();
+
+    /* the first time it loads a library, which allocates */
+
+    (void) backtrace(frames, FAULT_FRAMES);
 
     at = getenv("FAULT_MALLOC");
     program = getenv("FAULT_PROGRAM");
