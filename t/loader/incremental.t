@@ -208,7 +208,7 @@ sub row {
                'a cursor of 1000 bytes');
 
     my $run = refresh($box, [row('a', qq("${long}x"))]);
-    fails_ok($run, 1, qr/^profile-loader: Acme\/Users: .*:1: cursor is longer than 1000 bytes$/m,
+    fails_ok($run, 1, qr/:1: cursor is longer than 1000 bytes$/m,
              'one of 1001');
     is(stored($box), $long, 'is no cursor');
 }
@@ -230,8 +230,8 @@ sub row {
         for my $row (@{ $bad{$reason} }) {
             my $run = refresh($box, [row('r1', 201), $row]);
 
-            fails_ok($run, 1, qr/:2: \Q$reason\E$/m, qr/1 of 2 rows are invalid/,
-                     "$row: invalid");
+            fails_ok($run, 1, qr/:2: \Q$reason\E$/m,
+                     qr/1 of 2 rows are invalid/, "$row: invalid");
             is(stored($box), 200, 'the cursor stays');
             is($box->get(1, 1, 'r1'), '{"data":{"id":"r1","at":1}}',
                'and the data');
@@ -326,9 +326,9 @@ sub row {
     my $box = box();
     my $run = refresh_ok($box, \@twice, '', 300, '201 0 0 0',
                          'a duplicate in a first load');
-    like($run->{err}, qr{^profile-loader: Acme/Users: .*:1: duplicate primary key$}m,
+    like($run->{err}, qr{Acme/Users: .*:1: duplicate primary key$}m,
          'the earlier row is reported');
-    like($run->{err}, qr{^profile-loader: Acme/Users: 1 invalid: duplicate primary key$}m,
+    like($run->{err}, qr{Acme/Users: 1 invalid: duplicate primary key$}m,
          'and counted');
     is(summary($run)->{'Acme/Users'}{invalid}, 1, 'in the summary, too');
     is($box->get(1, 1, 'x'), '{"data":{"id":"x","at":299,"v":2}}',
@@ -372,7 +372,7 @@ sub row {
     for my $n (1, 2) {
         my $run = refresh($box, [@gone[0 .. 100]]);
 
-        fails_ok($run, 1, qr/101 of 200 records would be deleted, more than max_delete/,
+        fails_ok($run, 1, qr/101 of 200 records would be deleted, more than/,
                  "more than half of them, run $n");
         is($run->{out}, '', 'no summary');
         is(asked($box), 1, 'the cursor it was asked with');
@@ -643,8 +643,8 @@ for my $case (['entity', sub { $_[0]->configure(workspace(1, 'Acme', [])) }],
 
     refresh_ok($box, $header . "a,9,f,1\nb,10,,1\nc,1,true,1\n", '', 10,
                '2 0 0 0', 'csv: numbers');
-    is($box->get(1, 1, 'b'), '{"data":{"id":"b","at":"10","gone":null,"v":"1"}}',
-       'csv: a row');
+    is($box->get(1, 1, 'b'),
+       '{"data":{"id":"b","at":"10","gone":null,"v":"1"}}', 'csv: a row');
     refresh_ok($box, $header . "a,11,t,1\r\n\"d\",\"2\",\"\",\"x,\ny\"\r\n",
                10, 11, '1 0 1 0', 'csv: deleted, quoted');
     refresh_ok($box, $header, 11, 11, '0 0 0 0', 'csv: a header alone');

@@ -17,6 +17,10 @@ note("PROFILE_TEST_SEED=$seed");
 
 my $slow = slow() > 1;
 
+# A leak checker that is killed at its work writes a report of that.
+my $to_kill = { env => { ASAN_OPTIONS => join ':', $ENV{ASAN_OPTIONS} // (),
+                                              'detect_leaks=0' } };
+
 
 # -- a table that changes, and its source -------------------------------------
 
@@ -192,7 +196,7 @@ for my $case ([$slow ? 8 : 50, 3000, 700, 'in place'],
 
         change($table, 0.1, some($changes, @ids));
 
-        my $job = $box->start('sync');
+        my $job = $box->start($to_kill, 'sync');
         Time::HiRes::sleep(rand($table->{seconds} * 1.1));
         $job->kill('KILL');
         my $run = $job->finish;
@@ -232,7 +236,7 @@ for my $case ([$slow ? 8 : 50, 3000, 700, 'in place'],
     change($table, 0, @ids);
 
     for my $round (1 .. ($slow ? 3 : 10)) {
-        my $job = $table->{box}->start('sync');
+        my $job = $table->{box}->start($to_kill, 'sync');
 
         Time::HiRes::sleep(rand(0.4));
         $job->kill('KILL');
