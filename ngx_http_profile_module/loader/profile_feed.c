@@ -287,8 +287,12 @@ profile_feed_end(profile_feed_run_t *run, int rc, profile_error_t *err)
         (void) pthread_join(thread->thread, NULL);
 
         if (thread->rc != PROFILE_OK) {
-            rc = thread->rc;
+
+            /* the disk that is sorted on, whatever is wrong with it */
+
             *err = thread->err;
+            err->code = PROFILE_NO_SPACE;
+            rc = PROFILE_NO_SPACE;
         }
 
         profile_report_add(&run->feed->report, &thread->parser.report);

@@ -196,16 +196,15 @@ static int
 profile_merge_commit(profile_merge_t *merge, profile_entity_t *target,
     profile_error_t *err)
 {
-    int                            rc;
+    int                            rc, changed;
     const profile_merge_counts_t  *counts;
 
     counts = &merge->counts;
+    changed = (counts->added + counts->changed + counts->deleted != 0);
 
     rc = profile_merge_put_cursor(merge, err);
 
-    if (rc == PROFILE_OK
-        && counts->added + counts->changed + counts->deleted != 0)
-    {
+    if (rc == PROFILE_OK && changed) {
         target->records = counts->records;
         target->bytes = counts->bytes;
         target->changed = merge->now;
@@ -218,7 +217,7 @@ profile_merge_commit(profile_merge_t *merge, profile_entity_t *target,
         rc = profile_writer_commit(merge->writer, err);
     }
 
-    if (rc == PROFILE_OK && target->refreshed != merge->now) {
+    if (rc == PROFILE_OK && !changed) {
         rc = profile_writer_refreshed(merge->writer, merge->workspace,
                                       merge->entity, merge->now, err);
     }

@@ -30,6 +30,7 @@ typedef struct {
     profile_feed_t            feed;
     profile_merge_t           merge;
     profile_buffer_t          cursor;      /* a string, while it is stored */
+    char                     *directory;   /* of the rows' temporary files */
     uint64_t                  written;     /* bytes, before it began */
     struct timespec           start;
     char                      label[2 * PROFILE_NAME_MAX + 2];
@@ -96,6 +97,7 @@ profile_refresh(const profile_refresh_t *refresh)
 
     profile_source_close(run.feed.source);
     profile_sort_free(run.feed.rows);
+    free(run.directory);
     free(run.feed.cursor.data);
     free(run.cursor.data);
 
@@ -237,7 +239,6 @@ static int
 profile_refresh_feed(profile_refresh_run_t *run, profile_error_t *err)
 {
     int                        rc;
-    char                      *directory;
     profile_feed_t            *feed;
     const profile_refresh_t   *refresh;
     profile_source_options_t   options;
@@ -256,18 +257,14 @@ profile_refresh_feed(profile_refresh_run_t *run, profile_error_t *err)
         return rc;
     }
 
-    directory = profile_config_path(refresh->config, refresh->config->store);
+    run->directory = profile_config_path(refresh->config,
+                                         refresh->config->store);
 
     feed->entity = refresh->entity;
-    feed->directory = directory;
+    feed->directory = run->directory;
     feed->newest = (refresh->entity->refresh.incremental != 0);
 
-    rc = profile_feed(feed, err);
-
-    feed->directory = NULL;
-    free(directory);
-
-    return rc;
+    return profile_feed(feed, err);
 }
 
 

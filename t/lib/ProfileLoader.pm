@@ -291,7 +291,8 @@ sub spew {
 
 # Everything that can be seen of a file, or of a folder and all in it. Two
 # fingerprints are equal if nothing was touched. Lock files belong to readers
-# too: their bytes do not count. What $except matches is left out.
+# too: their bytes do not count. Notes of failures, which a refresh leaves that
+# touches nothing else, do not count at all. What $except matches is left out.
 
 sub fingerprint {
     my ($path, $except) = @_;
@@ -303,6 +304,7 @@ sub fingerprint {
     File::Find::find({ no_chdir => 1, wanted => sub {
         my @stat = lstat $_ or return;
         return if $except && /$except/;
+        return if m{/failed-\d+-\d+\z};
 
         my $line = sprintf '%s %o %d:%d', substr($_, length $path),
                            @stat[2, 4, 5];

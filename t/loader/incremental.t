@@ -724,12 +724,13 @@ for my $case (['entity', sub { $_[0]->configure(workspace(1, 'Acme', [])) }],
 # More changes than are made in place.
 {
     my $old = 10_000;
-    my $new = 30_000;
+    my $new = 12_000;
+    my $pad = '"' . 'x' x 2500 . '"';
     my $box = box();
 
     refresh_ok($box, [map { row("k$_", 1) } 1 .. $old], '', 1, "$old 0 0 0",
                "$old records");
-    refresh_ok($box, [(map { row("n$_", 2) } 1 .. $new),
+    refresh_ok($box, [(map { row("n$_", 2, pad => $pad) } 1 .. $new),
                       row('k1', 2), row('k2', 3, gone => 'true')], 1, 3,
                "$new 1 1 0", "$new more");
 
