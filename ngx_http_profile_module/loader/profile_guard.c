@@ -113,7 +113,8 @@ profile_guard_hash(const profile_audit_entry_t *entry)
 /* A crash is expected here: it leaves no core, and nobody else reports it. */
 
 static void
-profile_guard_child(profile_guard_pt run, void *data, profile_guard_place_t *place)
+profile_guard_child(profile_guard_pt run, void *data,
+    profile_guard_place_t *place)
 {
     int            rc;
     struct rlimit  limit;
