@@ -33,10 +33,11 @@
 
 #define FAULT_TIME    1750000000
 #define FAULT_FRAMES  7
+#define FAULT_NEAR    5
 
 
 static int fault_now(void);
-static int fault_in_libcrypto(void);
+static int fault_in(const char *library, int depth);
 static void fault_init(void);
 static void fault_configure(void);
 static void *fault_early(size_t size);
@@ -162,7 +163,10 @@ fault_now(void)
 {
     int  fd;
 
-    if (fault_at < 0 || fault_libcrypto != fault_in_libcrypto()) {
+    if (fault_at < 0
+        || fault_in("libasan", FAULT_NEAR)
+        || fault_libcrypto != fault_in("libcrypto", FAULT_FRAMES))
+    {
         return 0;
     }
 
@@ -185,22 +189,23 @@ fault_now(void)
 
 
 /*
- * Whether one of the next callers is in it: its memory comes by way of the
- * loader.
+ * Whether one of the next callers is in a library.  libcrypto's memory comes
+ * by way of the loader.  What AddressSanitizer asks for while it starts a
+ * thread is its own affair: it gives up where it does not get it.
  */
 
 static int
-fault_in_libcrypto(void)
+fault_in(const char *library, int depth)
 {
     int       i, n;
     void     *frames[FAULT_FRAMES];
     Dl_info   info;
 
-    n = backtrace(frames, FAULT_FRAMES);
+    n = backtrace(frames, depth);
 
     for (i = 0; i < n; i++) {
         if (dladdr(frames[i], &info) != 0
-            && strstr(info.dli_fname, "libcrypto") != NULL)
+            && strstr(info.dli_fname, library) != NULL)
         {
             return 1;
         }
