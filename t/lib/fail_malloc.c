@@ -32,12 +32,11 @@
 #define FAULT_EARLY   8192
 
 #define FAULT_TIME    1750000000
-#define FAULT_FRAMES  7
-#define FAULT_NEAR    5
+#define FAULT_FRAMES  8
 
 
 static int fault_now(void);
-static int fault_in(const char *library, int depth);
+static int fault_in(const char *name);
 static void fault_init(void);
 static void fault_configure(void);
 static void *fault_early(size_t size);
@@ -164,8 +163,8 @@ fault_now(void)
     int  fd;
 
     if (fault_at < 0
-        || fault_in("libasan", FAULT_NEAR)
-        || fault_libcrypto != fault_in("libcrypto", FAULT_FRAMES))
+        || fault_in("pthread_getattr_np")
+        || fault_libcrypto != fault_in("libcrypto"))
     {
         return 0;
     }
@@ -189,23 +188,26 @@ fault_now(void)
 
 
 /*
- * Whether one of the next callers is in a library.  libcrypto's memory comes
- * by way of the loader.  What AddressSanitizer asks for while it starts a
- * thread is its own affair: it gives up where it does not get it.
+ * Whether one of the next callers is in a library, or in a function, of that
+ * name.  libcrypto's memory comes by way of the loader.  The function is what
+ * AddressSanitizer calls while it starts a thread: where there is no memory
+ * for that it gives up, which is its own affair.
  */
 
 static int
-fault_in(const char *library, int depth)
+fault_in(const char *name)
 {
     int       i, n;
     void     *frames[FAULT_FRAMES];
     Dl_info   info;
 
-    n = backtrace(frames, depth);
+    n = backtrace(frames, FAULT_FRAMES);
 
     for (i = 0; i < n; i++) {
         if (dladdr(frames[i], &info) != 0
-            && strstr(info.dli_fname, library) != NULL)
+            && (strstr(info.dli_fname, name) != NULL
+                || (info.dli_sname != NULL
+                    && strcmp(info.dli_sname, name) == 0)))
         {
             return 1;
         }
