@@ -205,7 +205,12 @@ profile_process_child(const int *fds, const profile_process_image_t *image,
 }
 
 
-/* What is ignored stays so in a new program, unless it is undone. */
+/*
+ * What is ignored stays so in a new program, unless it is undone.  The kernel
+ * is asked itself: sigaction() refuses the two signals that glibc's threads
+ * use, and whoever started the loader may have ignored those as well.  Zeros
+ * are the default action in the kernel's structure, however it is laid out.
+ */
 
 static void
 profile_process_signals(void)
@@ -215,11 +220,10 @@ profile_process_signals(void)
     struct sigaction  action;
 
     memset(&action, 0, sizeof(struct sigaction));
-    action.sa_handler = SIG_DFL;
-    (void) sigemptyset(&action.sa_mask);
 
-    for (number = 1; number < NSIG; number++) {
-        (void) sigaction(number, &action, NULL);
+    for (number = 1; number < _NSIG; number++) {
+        (void) syscall(SYS_rt_sigaction, number, &action, NULL,
+                       (size_t) (_NSIG / 8));
     }
 
     (void) sigemptyset(&none);
