@@ -31,6 +31,7 @@ typedef struct {
     profile_merge_t           merge;
     profile_buffer_t          cursor;      /* a string, while it is stored */
     char                     *directory;   /* of the rows' temporary files */
+    uint64_t                  records;     /* stored ones, before it began */
     uint64_t                  written;     /* bytes, before it began */
     struct timespec           start;
     char                      label[2 * PROFILE_NAME_MAX + 2];
@@ -41,8 +42,11 @@ typedef struct {
 static int profile_refresh_run(profile_refresh_run_t *run);
 static int profile_refresh_begin(profile_refresh_run_t *run,
     profile_error_t *err);
-static int profile_refresh_cursor(profile_refresh_run_t *run,
+static int profile_refresh_stored(profile_refresh_run_t *run,
     const profile_view_t *view, profile_error_t *err);
+static int profile_refresh_cursor(profile_refresh_run_t *run,
+    const profile_view_t *view, const profile_entity_t *entity,
+    profile_error_t *err);
 static int profile_refresh_feed(profile_refresh_run_t *run,
     profile_error_t *err);
 static int profile_refresh_merge(profile_refresh_run_t *run,
@@ -167,15 +171,11 @@ profile_refresh_begin(profile_refresh_run_t *run, profile_error_t *err)
     merge->refuse = profile_refresh_refuse;
     merge->data = run;
 
-    rc = PROFILE_OK;
+    rc = profile_writer_snapshot(refresh->writer, &view, err);
 
-    if (entity->refresh.incremental && !refresh->full) {
-        rc = profile_writer_snapshot(refresh->writer, &view, err);
-
-        if (rc == PROFILE_OK) {
-            rc = profile_refresh_cursor(run, view, err);
-            profile_writer_release(refresh->writer);
-        }
+    if (rc == PROFILE_OK) {
+        rc = profile_refresh_stored(run, view, err);
+        profile_writer_release(refresh->writer);
     }
 
     profile_buffer_append(&run->cursor, "", 1);
@@ -186,31 +186,18 @@ profile_refresh_begin(profile_refresh_run_t *run, profile_error_t *err)
 }
 
 
-/*
- * The cursor counts only for the records that it was stored with, and for
- * the column that it was taken from; else all starts over.
- */
-
 static int
-profile_refresh_cursor(profile_refresh_run_t *run,
+profile_refresh_stored(profile_refresh_run_t *run,
     const profile_view_t *view, profile_error_t *err)
 {
-    int               rc;
-    profile_bytes_t   column;
-    profile_merge_t  *merge;
-    profile_cursor_t  cursor;
-    profile_entity_t  entity;
+    int                       rc;
+    profile_entity_t          entity;
+    const profile_refresh_t  *refresh;
 
-    merge = &run->merge;
-    column = profile_refresh_bytes(run->refresh->entity->refresh.cursor);
+    refresh = run->refresh;
 
-    rc = profile_view_entity(view, merge->workspace, merge->entity, &entity,
-                             err);
-
-    if (rc == PROFILE_OK) {
-        rc = profile_view_cursor(view, merge->workspace, merge->entity,
-                                 &cursor, err);
-    }
+    rc = profile_view_entity(view, run->merge.workspace, run->merge.entity,
+                             &entity, err);
 
     if (rc == PROFILE_NOT_FOUND) {
         return PROFILE_OK;
@@ -220,8 +207,47 @@ profile_refresh_cursor(profile_refresh_run_t *run,
         return rc;
     }
 
-    if (entity.incarnation == 0
-        || profile_bytes_compare(&entity.primary_key, &merge->primary_key)
+    run->records = entity.records;
+
+    if (!refresh->entity->refresh.incremental || refresh->full) {
+        return PROFILE_OK;
+    }
+
+    return profile_refresh_cursor(run, view, &entity, err);
+}
+
+
+/*
+ * The cursor counts only for the records that it was stored with, and for
+ * the column that it was taken from; else all starts over.
+ */
+
+static int
+profile_refresh_cursor(profile_refresh_run_t *run,
+    const profile_view_t *view, const profile_entity_t *entity,
+    profile_error_t *err)
+{
+    int               rc;
+    profile_bytes_t   column;
+    profile_merge_t  *merge;
+    profile_cursor_t  cursor;
+
+    merge = &run->merge;
+    column = profile_refresh_bytes(run->refresh->entity->refresh.cursor);
+
+    rc = profile_view_cursor(view, merge->workspace, merge->entity, &cursor,
+                             err);
+
+    if (rc == PROFILE_NOT_FOUND) {
+        return PROFILE_OK;
+    }
+
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (entity->incarnation == 0
+        || profile_bytes_compare(&entity->primary_key, &merge->primary_key)
            != 0
         || profile_bytes_compare(&cursor.column, &column) != 0)
     {
@@ -445,7 +471,18 @@ profile_refresh_summary(const profile_refresh_run_t *run, int status)
     summary.upsert = run->merge.upsert;
     summary.read = run->feed.read;
     summary.invalid = run->feed.report.invalid;
-    summary.counts = run->merge.counts;
+
+    if (status == PROFILE_EXIT_DONE) {
+        summary.counts = run->merge.counts;
+
+    } else {
+
+        /* what was counted has not been stored */
+
+        memset(&summary.counts, 0, sizeof(profile_merge_counts_t));
+        summary.counts.records = run->records;
+    }
+
     summary.cursor = run->merge.cursor;
     summary.seconds = profile_refresh_seconds(&run->start);
     summary.written = profile_writer_written(refresh->writer) - run->written;

@@ -190,6 +190,12 @@ my $strange = qq(G"l\\ob/ex/Caf\x{e9} {x});
          'of the second');
     like($found->{'Acme/None'}{error}, qr/none\.ndjson.*; the old data stays$/,
          'of the third');
+    is(counts($found->{'Acme/Users'}), 'rows=100 invalid=0 added=0 changed=0 '
+       . 'deleted=0 unchanged=0 records=300', 'what was refused is not counted');
+    is(counts($found->{'Acme/Orders'}), 'rows=2 invalid=1 added=0 changed=0 '
+       . 'deleted=0 unchanged=0 records=1', 'nor what comes before it');
+    is(counts($found->{'Acme/None'}), 'rows=0 invalid=0 added=0 changed=0 '
+       . 'deleted=0 unchanged=0 records=0', 'an entity without records');
     like($run->{err}, qr{^profile-loader: \Q$_: $found->{$_}{error}\E$}m,
          "$_: the same is on standard error")
         for 'Acme/Users', 'Acme/Orders', 'Acme/None';
