@@ -262,7 +262,7 @@ profile_dir_read(const char *directory, char *name, size_t size,
         if (rc == ENOENT || rc == ENOTDIR) {
             return profile_error(err, PROFILE_ABSENT,
                                  "there is no store yet: %s does not exist; "
-                                 "profile-loader makes it", path);
+                                 "profile-loader sync makes it", path);
         }
 
         return profile_error_errno(err, rc, "user %ld cannot read %s",
