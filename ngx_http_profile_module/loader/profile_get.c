@@ -14,8 +14,10 @@
 #include "profile_user.h"
 
 
-static int profile_get_record(const profile_view_t *view, uint32_t workspace,
-    uint32_t id, const char *record_id, profile_error_t *err);
+static int profile_get_record(const profile_view_t *view,
+    const profile_config_workspace_t *workspace,
+    const profile_config_entity_t *entity, const char *record_id,
+    profile_error_t *err);
 
 
 int
@@ -49,6 +51,13 @@ profile_command_get(const profile_options_t *options)
         return PROFILE_EXIT_CONFIGURATION;
     }
 
+    if (!workspace->enabled) {
+        profile_say("workspace \"%s\" is disabled in %s", workspace->name,
+                    options->config);
+        profile_config_free(config);
+        return PROFILE_EXIT_CONFIGURATION;
+    }
+
     directory = profile_config_path(config, config->store);
     reader = NULL;
 
@@ -63,7 +72,7 @@ profile_command_get(const profile_options_t *options)
     }
 
     if (rc == PROFILE_OK) {
-        rc = profile_get_record(view, workspace->id, entity->id,
+        rc = profile_get_record(view, workspace, entity,
                                 options->arguments[2], &err);
         profile_reader_end(reader);
     }
@@ -72,8 +81,6 @@ profile_command_get(const profile_options_t *options)
         rc = PROFILE_EXIT_DONE;
 
     } else if (rc == PROFILE_NOT_FOUND) {
-        profile_say("%s/%s has no such record", workspace->name,
-                    entity->name);
         rc = PROFILE_EXIT_ENTITY;
 
     } else {
@@ -88,23 +95,36 @@ profile_command_get(const profile_options_t *options)
 }
 
 
+/* Prints the record, or says why there is none. */
+
 static int
-profile_get_record(const profile_view_t *view, uint32_t workspace,
-    uint32_t id, const char *record_id, profile_error_t *err)
+profile_get_record(const profile_view_t *view,
+    const profile_config_workspace_t *workspace,
+    const profile_config_entity_t *entity, const char *record_id,
+    profile_error_t *err)
 {
     int                 rc;
-    profile_entity_t    entity;
+    profile_entity_t    stored;
     profile_document_t  record;
 
-    rc = profile_view_entity(view, workspace, id, &entity, err);
+    rc = profile_view_entity(view, workspace->id, entity->id, &stored, err);
 
-    if (rc == PROFILE_OK && entity.incarnation == 0) {
-        rc = PROFILE_NOT_FOUND;
+    if (rc == PROFILE_NOT_FOUND
+        || (rc == PROFILE_OK && stored.incarnation == 0))
+    {
+        profile_say("%s/%s has not been loaded yet; run profile-loader sync",
+                    workspace->name, entity->name);
+        return PROFILE_NOT_FOUND;
     }
 
     if (rc == PROFILE_OK) {
-        rc = profile_view_record(view, &entity, (const u_char *) record_id,
+        rc = profile_view_record(view, &stored, (const u_char *) record_id,
                                  strlen(record_id), &record, err);
+    }
+
+    if (rc == PROFILE_NOT_FOUND) {
+        profile_say("%s/%s has no such record", workspace->name,
+                    entity->name);
     }
 
     if (rc == PROFILE_OK) {

@@ -428,7 +428,7 @@ sub ProfileLoader::Box::get {
     if ($run->{out} eq ''
         && ($run->{status} eq '1' && $run->{err} =~ /^profile-loader: ./
             || $run->{status} eq '2'
-               && $run->{err} =~ /^profile-loader: there is no /))
+               && $run->{err} =~ /^profile-loader: there is no | is disabled in /))
     {
         return undef;    ## no critic (a list would be empty)
     }

@@ -281,6 +281,10 @@ for my $way ('disabled', 'removed') {
               "$way: its keys are gone");
     is(list_of($box, 1), undef, "$way: its list is gone");
     is($box->get(1, 1, 1), undef, "$way: its records cannot be got");
+    fails_ok($box->loader('get', 1, 1, 1), 2,
+             $way eq 'disabled' ? qr/"Acme" is disabled in /
+                                : qr/there is no workspace "1" in /,
+             "$way: get says why");
     is($box->get(2, 1, 1), '{"data":{"id":1,"mark":"other-old"}}',
        "$way: the other workspace is as it was");
 
@@ -304,12 +308,15 @@ for my $way ('disabled', 'removed') {
     unlink "$box->{dir}/orders.ndjson";
 
     applied($box, "$way: back again");
-    is($box->get(1, 1, 1), undef, "$way: apply brings no data back");
+    fails_ok($box->loader('get', 1, 1, 1), 1,
+             qr{Acme/Users has not been loaded yet; run profile-loader sync},
+             "$way: apply brings no data back");
     is(list_of($box, 1) // '{"data":[]}', '{"data":[]}',
        "$way: nor entities");
 
     is($box->loader('sync')->{status}, 1, "$way: one source is missing");
-    is($box->get(1, 1, 1), undef, "$way: the old record is gone");
+    fails_ok($box->loader('get', 1, 1, 1), 1,
+             qr{Acme/Users has no such record}, "$way: the old record is gone");
     is($box->get(1, 1, 2), '{"data":{"id":2,"mark":"users-new"}}',
        "$way: the new one is there");
     is($box->get(1, 2, 1), undef, "$way: what is not loaded has no data");
