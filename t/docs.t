@@ -572,6 +572,8 @@ sub operations {
     start_example();
     is(record(), 200, 'before');
 
+    json_members($text);
+
     run_script('backup', $backup);
     ok(-s "$Root/backup/profile/data.mdb", 'backup: a file');
     is((stat "$Root/backup/profile/data.mdb")[2] & 077, 0,
@@ -621,6 +623,45 @@ sub operations {
     like(run_sh("profile-loader -c $Root/etc/copy.json check"),
          qr/^generation 2: no damage: .* 3 records, /,
          'sealed copy: check verifies it');
+
+    return;
+}
+
+
+# The members of what is printed as JSON are those of the tables.
+
+sub json_members {
+    my ($text) = @_;
+
+    my $status = JSON::PP->new->decode(run_sh('profile-loader status --json'));
+    my ($sync) = run_sh('profile-loader sync --json') =~ /^(.*)$/m;
+    my ($workspace) = @{ $status->{workspaces} };
+    my ($entity) = @{ $workspace->{entities} };
+    my (%said, @lines);
+
+    for my $row (table_rows(section($text, 'Running the loader'))) {
+        my @names = $row->[0] =~ /`(\w+)`/g;
+
+        if (@$row == 2) {
+            push @lines, @names;
+            next;
+        }
+
+        push @{ $said{$_} }, @names for split /, /, $row->[1];
+    }
+
+    for my $level (['the store', $status], ['a workspace', $workspace],
+                   ['an entity', $entity])
+    {
+        my ($name, $object) = @$level;
+
+        is(join(' ', sort @{ $said{$name} }), join(' ', sort keys %$object),
+           "status --json: the members of $name");
+    }
+
+    is(join(' ', sort grep { $_ ne 'cursor' } @lines),
+       join(' ', sort keys %{ JSON::PP->new->decode($sync) }),
+       'sync --json: its members');
 
     return;
 }
