@@ -246,7 +246,7 @@ profile_generations_count(const char *path)
         && mdb_env_open(env, path, MDB_RDONLY|MDB_NOTLS, PROFILE_LOCK_MODE)
            == 0
         && mdb_reader_check(env, &dead) == 0
-        && profile_usage_readers(env, path, 0, &readers, &ignored)
+        && profile_slots_used(env, path, 0, &readers, &ignored)
            == PROFILE_OK)
     {
         use = (readers == 0) ? PROFILE_GENERATION_FREE

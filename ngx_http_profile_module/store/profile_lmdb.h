@@ -120,7 +120,7 @@ int profile_usage_free(MDB_txn *txn, const char *path, uint64_t *bytes,
  * except; the dead are counted unless mdb_reader_check() came first.
  */
 
-int profile_usage_readers(MDB_env *env, const char *path, long except,
+int profile_slots_used(MDB_env *env, const char *path, long except,
     uint32_t *count, profile_error_t *err);
 
 

@@ -113,6 +113,13 @@ profile_reader_generation(const profile_reader_t *reader)
 }
 
 
+uint64_t
+profile_reader_transaction(const profile_reader_t *reader)
+{
+    return mdb_txn_id(reader->env->view.txn);
+}
+
+
 profile_env_t *
 profile_reader_env(const profile_reader_t *reader)
 {
@@ -152,10 +159,10 @@ profile_reader_info(profile_reader_t *reader, profile_reader_info_t *info,
     info->transaction = env.me_last_txnid;
     info->size = (uint64_t) st.st_size;
     info->used = profile_length_used(reader->env->env);
-    info->readers = env.me_numreaders;
     info->max_readers = env.me_maxreaders;
 
-    return PROFILE_OK;
+    return profile_slots_used(reader->env->env, profile_reader_path(reader),
+                              0, &info->readers, err);
 }
 
 

@@ -76,5 +76,12 @@ int profile_reader_begin(profile_reader_t *reader,
     const profile_view_t **view, profile_error_t *err);
 void profile_reader_end(profile_reader_t *reader);
 
+/*
+ * Which commit is seen between begin and end.  Two snapshots of one
+ * generation and one transaction are the same.
+ */
+
+uint64_t profile_reader_transaction(const profile_reader_t *reader);
+
 
 #endif /* _PROFILE_READER_H_INCLUDED_ */

@@ -2,11 +2,10 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * Counts free pages and readers.
+ * Counts free pages, and asks who reads.
  */
 
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,15 +16,6 @@
 /* LMDB's own database of free pages */
 
 #define PROFILE_USAGE_FREE_DBI  0
-
-
-static int profile_usage_reader(const char *line, void *data);
-
-
-typedef struct {
-    uint32_t  count;
-    long      except;
-} profile_usage_readers_t;
 
 
 int
@@ -46,8 +36,8 @@ profile_usage(profile_reader_t *reader, profile_usage_t *usage,
     rc = profile_usage_free(view->txn, view->path, &usage->free, err);
 
     if (rc == PROFILE_OK) {
-        rc = profile_usage_readers(env->env, view->path, (long) getpid(),
-                                   &usage->readers, err);
+        rc = profile_slots_used(env->env, view->path, (long) getpid(),
+                                &usage->readers, err);
     }
 
     usage->stale = env->stale;
@@ -100,44 +90,4 @@ profile_usage_free(MDB_txn *txn, const char *path, uint64_t *bytes,
     return (rc == MDB_NOTFOUND)
            ? PROFILE_OK
            : profile_error_lmdb(err, rc, "mdb_cursor_get", path);
-}
-
-
-int
-profile_usage_readers(MDB_env *env, const char *path, long except,
-    uint32_t *count, profile_error_t *err)
-{
-    int                      rc;
-    profile_usage_readers_t  readers;
-
-    readers.count = 0;
-    readers.except = except;
-
-    rc = mdb_reader_list(env, profile_usage_reader, &readers);
-    if (rc < 0) {
-        return profile_error_lmdb(err, rc, "mdb_reader_list", path);
-    }
-
-    *count = readers.count;
-
-    return PROFILE_OK;
-}
-
-
-/* A slot's line begins with the process id; a heading has no digits. */
-
-static int
-profile_usage_reader(const char *line, void *data)
-{
-    profile_usage_readers_t *readers = data;
-
-    long  pid;
-
-    pid = strtol(line, NULL, 10);
-
-    if (pid > 0 && pid != readers->except) {
-        readers->count++;
-    }
-
-    return 0;
 }

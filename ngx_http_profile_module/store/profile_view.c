@@ -82,13 +82,21 @@ profile_view_meta(const profile_view_t *view, profile_meta_t *meta,
 
 
 int
+profile_view_check(const profile_view_t *view, profile_error_t *err)
+{
+    profile_meta_t  meta;
+
+    return profile_view_meta(view, &meta, err);
+}
+
+
+int
 profile_view_key(const profile_view_t *view, const u_char *digest,
     profile_key_t *key, profile_error_t *err)
 {
-    int             rc;
-    u_char          buf[PROFILE_KEY_MAX];
-    MDB_val         value;
-    profile_meta_t  meta;
+    int      rc;
+    u_char   buf[PROFILE_KEY_MAX];
+    MDB_val  value;
 
     rc = profile_view_get(view, buf, profile_encode_key_key(buf, digest),
                           &value, err);
@@ -97,7 +105,7 @@ profile_view_key(const profile_view_t *view, const u_char *digest,
 
         /* a store that somebody emptied knows no keys: that is no answer */
 
-        rc = profile_view_meta(view, &meta, err);
+        rc = profile_view_check(view, err);
 
         return (rc == PROFILE_OK) ? PROFILE_NOT_FOUND : rc;
     }

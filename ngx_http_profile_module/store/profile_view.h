@@ -24,6 +24,10 @@
 typedef struct profile_view_s  profile_view_t;
 
 
+/* Whether it is a store at all, and not one that somebody has emptied. */
+
+int profile_view_check(const profile_view_t *view, profile_error_t *err);
+
 int profile_view_key(const profile_view_t *view, const u_char *digest,
     profile_key_t *key, profile_error_t *err);
 int profile_view_workspace(const profile_view_t *view, uint32_t id,
