@@ -94,7 +94,8 @@ profile_check_run(void *data, profile_guard_place_t *place)
 
     check->place = place;
 
-    rc = profile_reader_open(&reader, check->directory, &err);
+    rc = profile_reader_open(&reader, check->directory, PROFILE_READAHEAD_ON,
+                             &err);
     if (rc != PROFILE_OK) {
         return profile_say_store(&err);
     }

@@ -64,7 +64,8 @@ profile_command_get(const profile_options_t *options)
     rc = profile_user_become(directory, &err);
 
     if (rc == PROFILE_OK) {
-        rc = profile_reader_open(&reader, directory, &err);
+        rc = profile_reader_open(&reader, directory,
+                                 PROFILE_READAHEAD_AUTO, &err);
     }
 
     if (rc == PROFILE_OK) {

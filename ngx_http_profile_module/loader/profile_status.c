@@ -90,7 +90,7 @@ profile_status_read(const char *directory, json_t **status,
     profile_reader_info_t   info;
     const profile_view_t   *view;
 
-    rc = profile_reader_open(&reader, directory, err);
+    rc = profile_reader_open(&reader, directory, PROFILE_READAHEAD_AUTO, err);
     if (rc != PROFILE_OK) {
         return rc;
     }

@@ -175,7 +175,8 @@ ngx_http_profile_store_refresh(ngx_http_profile_store_t *store,
 
     if (store->reader == NULL) {
         rc = profile_reader_open(&store->reader,
-                                 (char *) store->directory.data, err);
+                                 (char *) store->directory.data,
+                                 PROFILE_READAHEAD_AUTO, err);
     } else {
         old = profile_reader_generation(store->reader);
         rc = profile_reader_refresh(store->reader, err);

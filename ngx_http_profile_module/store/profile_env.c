@@ -19,6 +19,7 @@ static int profile_env_check_files(profile_env_t *env,
 static int profile_env_check_access(const char *path, int mode,
     profile_error_t *err);
 static int profile_env_start(profile_env_t *env, profile_error_t *err);
+static int profile_env_reads_ahead(const profile_env_t *env);
 static int profile_env_check_lock(profile_env_t *env, profile_error_t *err);
 static void profile_env_destroy(profile_env_t *env);
 static void profile_env_shut(profile_env_t *env);
@@ -36,7 +37,7 @@ static profile_env_t  *profile_envs;
 
 int
 profile_env_open(profile_env_t **envp, const profile_generation_t *gen,
-    profile_error_t *err)
+    profile_readahead_e readahead, profile_error_t *err)
 {
     int             rc;
     profile_env_t  *env, *open;
@@ -48,6 +49,7 @@ profile_env_open(profile_env_t **envp, const profile_generation_t *gen,
 
     env->generation = *gen;
     env->view.path = env->generation.path;
+    env->readahead = readahead;
     env->references = 1;
 
     rc = profile_env_check_files(env, err);
@@ -265,6 +267,7 @@ profile_env_check_files(profile_env_t *env, profile_error_t *err)
 
     env->dev = st.st_dev;
     env->ino = st.st_ino;
+    env->size = (uint64_t) st.st_size;
 
     if (env->generation.sealed) {
         return PROFILE_OK;
@@ -363,6 +366,10 @@ profile_env_start(profile_env_t *env, profile_error_t *err)
         flags |= MDB_NOLOCK;
     }
 
+    if (!profile_env_reads_ahead(env)) {
+        flags |= MDB_NORDAHEAD;
+    }
+
     rc = mdb_env_open(env->env, path, flags, 0640);
     if (rc != 0) {
         return profile_error_lmdb(err, rc, "mdb_env_open", path);
@@ -405,6 +412,19 @@ profile_env_start(profile_env_t *env, profile_error_t *err)
     mdb_txn_reset(env->view.txn);
 
     return PROFILE_OK;
+}
+
+
+/* As of now: a store that grows is looked at again when it is next opened. */
+
+static int
+profile_env_reads_ahead(const profile_env_t *env)
+{
+    if (env->readahead != PROFILE_READAHEAD_AUTO) {
+        return env->readahead == PROFILE_READAHEAD_ON;
+    }
+
+    return env->size <= profile_memory() / 2;
 }
 
 

@@ -47,8 +47,10 @@ struct profile_env_s {
     profile_view_t         view;       /* reset, but between begin and end */
     dev_t                  dev;        /* of the data file */
     ino_t                  ino;
+    uint64_t               size;       /* of it, when it was opened */
     dev_t                  lock_dev;
     ino_t                  lock_ino;
+    profile_readahead_e    readahead;
     uint32_t               stale;      /* slots of the dead, cleared */
     unsigned               references;
     profile_env_t         *next;
@@ -63,7 +65,7 @@ struct profile_env_s {
  */
 
 int profile_env_open(profile_env_t **env, const profile_generation_t *gen,
-    profile_error_t *err);
+    profile_readahead_e readahead, profile_error_t *err);
 void profile_env_close(profile_env_t *env);
 
 /*
@@ -99,6 +101,14 @@ void profile_length_before(MDB_env *env, uint64_t bytes);
 int profile_length_after(MDB_env *env, const char *path,
     profile_error_t *err);
 uint64_t profile_length_used(MDB_env *env);
+
+
+/*
+ * The bytes of memory that this process may use: the machine's, or those of
+ * the control groups that it is in.
+ */
+
+uint64_t profile_memory(void);
 
 
 /* A reader's generation, which stays the reader's. */

@@ -15,23 +15,25 @@
 
 
 struct profile_reader_s {
-    profile_env_t       *env;
-    profile_identity_t   current;       /* of CURRENT at the last look */
-    char                 directory[PATH_MAX];
+    profile_env_t        *env;
+    profile_readahead_e   readahead;
+    profile_identity_t    current;      /* of CURRENT at the last look */
+    char                  directory[PATH_MAX];
 };
 
 
 #define PROFILE_READER_TRIES  3
 
 
-static int profile_reader_follow(const char *directory, profile_env_t **env,
+static int profile_reader_follow(const char *directory,
+    profile_readahead_e readahead, profile_env_t **env,
     profile_generation_t *gen, profile_error_t *err);
 static const char *profile_reader_path(const profile_reader_t *reader);
 
 
 int
 profile_reader_open(profile_reader_t **readerp, const char *directory,
-    profile_error_t *err)
+    profile_readahead_e readahead, profile_error_t *err)
 {
     int                    rc;
     size_t                 len;
@@ -50,12 +52,13 @@ profile_reader_open(profile_reader_t **readerp, const char *directory,
         return profile_error_errno(err, ENOMEM, "cannot open %s", directory);
     }
 
-    rc = profile_reader_follow(directory, &reader->env, &gen, err);
+    rc = profile_reader_follow(directory, readahead, &reader->env, &gen, err);
     if (rc != PROFILE_OK) {
         free(reader);
         return rc;
     }
 
+    reader->readahead = readahead;
     reader->current = gen.current;
     memcpy(reader->directory, directory, len + 1);
     *readerp = reader;
@@ -92,7 +95,8 @@ profile_reader_refresh(profile_reader_t *reader, profile_error_t *err)
 
     /* where CURRENT names the same generation, this adds a reference */
 
-    rc = profile_reader_follow(reader->directory, &env, &gen, err);
+    rc = profile_reader_follow(reader->directory, reader->readahead, &env,
+                               &gen, err);
     if (rc != PROFILE_OK) {
         return rc;
     }
@@ -212,8 +216,8 @@ profile_reader_end(profile_reader_t *reader)
  */
 
 static int
-profile_reader_follow(const char *directory, profile_env_t **env,
-    profile_generation_t *gen, profile_error_t *err)
+profile_reader_follow(const char *directory, profile_readahead_e readahead,
+    profile_env_t **env, profile_generation_t *gen, profile_error_t *err)
 {
     int  i, rc;
 
@@ -225,7 +229,7 @@ profile_reader_follow(const char *directory, profile_env_t **env,
         rc = profile_dir_current(directory, gen, err);
 
         if (rc == PROFILE_OK) {
-            rc = profile_env_open(env, gen, err);
+            rc = profile_env_open(env, gen, readahead, err);
         }
 
     } while (rc != PROFILE_OK

@@ -28,6 +28,20 @@
 typedef struct profile_reader_s  profile_reader_t;
 
 
+/*
+ * Whether the system reads on when a page is read from the disk.  Where the
+ * store does not fit into memory, what is read so takes the place of pages
+ * that are in use.  AUTO: not where the data file is larger than half of the
+ * memory when it is opened.
+ */
+
+typedef enum {
+    PROFILE_READAHEAD_AUTO = 0,
+    PROFILE_READAHEAD_ON,
+    PROFILE_READAHEAD_OFF
+} profile_readahead_e;
+
+
 typedef struct {
     uint32_t  generation;
     int       sealed;
@@ -41,11 +55,12 @@ typedef struct {
 
 /*
  * Opens the live generation of the store in directory.  The reader belongs
- * to the caller, who closes it; closing NULL does nothing.
+ * to the caller, who closes it; closing NULL does nothing.  Where another
+ * reader of this process has the generation open, its readahead counts.
  */
 
 int profile_reader_open(profile_reader_t **reader, const char *directory,
-    profile_error_t *err);
+    profile_readahead_e readahead, profile_error_t *err);
 void profile_reader_close(profile_reader_t *reader);
 
 /*

@@ -745,7 +745,7 @@ power_read(char *text)
 
     (void) snprintf(path, sizeof(path), "%s/store", power_folder);
 
-    rc = profile_reader_open(&reader, path, &err);
+    rc = profile_reader_open(&reader, path, PROFILE_READAHEAD_AUTO, &err);
 
     if (rc != PROFILE_OK) {
         (void) snprintf(text, POWER_TEXT, "%s",

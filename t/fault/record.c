@@ -133,7 +133,7 @@ record_check(const char *store)
     profile_error_t    err;
     profile_reader_t  *reader;
 
-    rc = profile_reader_open(&reader, store, &err);
+    rc = profile_reader_open(&reader, store, PROFILE_READAHEAD_AUTO, &err);
 
     if (rc != PROFILE_OK) {
         (void) printf("%s\n", (rc == PROFILE_ABSENT) ? "none" : err.text);
@@ -177,7 +177,8 @@ record_watch(char **argv)
     versions = 0;
     text[0] = '\0';
 
-    if (profile_reader_open(&reader, argv[0], &err) != PROFILE_OK) {
+    if (profile_reader_open(&reader, argv[0],
+                            PROFILE_READAHEAD_AUTO, &err) != PROFILE_OK) {
         (void) printf("0 0 0\n%s\n", err.text);
         return 1;
     }

@@ -1175,7 +1175,8 @@ merge_at_once_run(int fd)
     const profile_view_t   *view;
 
     need(read(fd, answer, 1) == 1, "read()");
-    must(profile_reader_open(&reader, scratch("at-once"), &err), &err);
+    must(profile_reader_open(&reader, scratch("at-once"),
+                             PROFILE_READAHEAD_AUTO, &err), &err);
 
     answer[0] = 0;
     answer[1] = 0;

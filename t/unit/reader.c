@@ -107,22 +107,27 @@ reader_open(void)
 
     store = scratch("open");
 
-    is_int(profile_reader_open(&reader, store, &err), PROFILE_ABSENT,
+    is_int(profile_reader_open(&reader, store,
+                               PROFILE_READAHEAD_AUTO, &err), PROFILE_ABSENT,
            "no store");
     ok(strstr(err.text, store) != NULL
        && strstr(err.text, "profile-loader") != NULL, "%s", err.text);
     ok(!scratch_exists(store), "and none is made");
 
     scratch_mkdir(store);
-    is_int(profile_reader_open(&reader, store, &err), PROFILE_ABSENT,
+    is_int(profile_reader_open(&reader, store,
+                               PROFILE_READAHEAD_AUTO, &err), PROFILE_ABSENT,
            "an empty folder");
 
     (void) store_generation(store, 1, 1, 0);
-    is_int(profile_reader_open(&reader, store, &err), PROFILE_OK, "a store");
+    is_int(profile_reader_open(&reader, store,
+                               PROFILE_READAHEAD_AUTO, &err),
+           PROFILE_OK, "a store");
     is_int(profile_reader_generation(reader), 1, "its generation");
     profile_reader_close(reader);
 
-    is_int(profile_reader_open(&reader, store, &err), PROFILE_OK,
+    is_int(profile_reader_open(&reader, store,
+                               PROFILE_READAHEAD_AUTO, &err), PROFILE_OK,
            "it can be opened again");
     profile_reader_close(reader);
     profile_reader_close(NULL);
@@ -133,7 +138,8 @@ reader_open(void)
     memset(path, 'x', PATH_MAX);
     path[0] = '/';
     path[PATH_MAX] = '\0';
-    is_int(profile_reader_open(&reader, path, &err), PROFILE_FAILED,
+    is_int(profile_reader_open(&reader, path,
+                               PROFILE_READAHEAD_AUTO, &err), PROFILE_FAILED,
            "too long a path");
     free(path);
 }
@@ -255,7 +261,7 @@ reader_refuse(const char *store, int code, const char *what)
 
     descriptors = scratch_descriptors();
 
-    rc = profile_reader_open(&reader, store, &err);
+    rc = profile_reader_open(&reader, store, PROFILE_READAHEAD_AUTO, &err);
     is_int(rc, code, "refused: %s", what);
 
     if (rc == PROFILE_OK) {
@@ -583,7 +589,8 @@ reader_look(int n, profile_error_t *err)
     profile_workspace_t     workspace;
     const profile_view_t   *view;
 
-    must(profile_reader_open(&reader, scratch("look"), err), err);
+    must(profile_reader_open(&reader, scratch("look"),
+                             PROFILE_READAHEAD_AUTO, err), err);
     must(profile_reader_begin(reader, &view, err), err);
 
     entity = store_entity(1, 2, 3);
@@ -657,7 +664,8 @@ reader_scan(void)
     store_raw_put(txn, dbi, key, len, value, profile_document_size(&record));
     store_raw_commit(txn);
 
-    must(profile_reader_open(&reader, scratch("scan"), &err), &err);
+    must(profile_reader_open(&reader, scratch("scan"),
+                             PROFILE_READAHEAD_AUTO, &err), &err);
     must(profile_reader_begin(reader, &view, &err), &err);
 
     entity = store_entity(1, 2, 5);
@@ -944,10 +952,10 @@ reader_same_generation(void)
 
     store = scratch("two");
     (void) store_generation(store, 1, 1, 0);
-    must(profile_reader_open(&one, store, &err), &err);
+    must(profile_reader_open(&one, store, PROFILE_READAHEAD_AUTO, &err), &err);
 
     (void) store_generation(store, 1, 1, 0);
-    must(profile_reader_open(&two, store, &err), &err);
+    must(profile_reader_open(&two, store, PROFILE_READAHEAD_AUTO, &err), &err);
 
     ok(profile_reader_generation(one) == 1
        && profile_reader_generation(two) == 2,
@@ -984,7 +992,7 @@ reader_shared(peer_t *peer, peer_t *victim)
     (void) store_generation(store, 1, 1, 0);
     need(symlink("shared", scratch("shared-link")) == 0, "symlink()");
 
-    must(profile_reader_open(&one, store, &err), &err);
+    must(profile_reader_open(&one, store, PROFILE_READAHEAD_AUTO, &err), &err);
 
     /* that the other process can tell at all */
 
@@ -995,8 +1003,10 @@ reader_shared(peer_t *peer, peer_t *victim)
 
     descriptors = scratch_descriptors();
 
-    must(profile_reader_open(&two, scratch("shared-link"), &err), &err);
-    must(profile_reader_open(&three, scratch("shared/../shared/."), &err),
+    must(profile_reader_open(&two, scratch("shared-link"),
+                             PROFILE_READAHEAD_AUTO, &err), &err);
+    must(profile_reader_open(&three, scratch("shared/../shared/."),
+                             PROFILE_READAHEAD_AUTO, &err),
          &err);
     is_int(scratch_descriptors(), descriptors,
            "one generation by three names is opened once");
@@ -1031,7 +1041,8 @@ reader_info(void)
     store = scratch("info");
     reader_fill(store);
 
-    must(profile_reader_open(&reader, store, &err), &err);
+    must(profile_reader_open(&reader, store,
+                             PROFILE_READAHEAD_AUTO, &err), &err);
     must(profile_reader_info(reader, &info, &err), &err);
     need(stat(scratch("info/gen-000001/data.mdb"), &st) == 0, "stat()");
 
@@ -1060,7 +1071,8 @@ reader_refreshed(void)
     entity = store_entity(1, 2, 3);
     entity.refreshed = 1000;
 
-    must(profile_reader_open(&reader, scratch("noted"), &err), &err);
+    must(profile_reader_open(&reader, scratch("noted"),
+                             PROFILE_READAHEAD_AUTO, &err), &err);
 
     is_int((long long) profile_reader_refreshed(reader, &entity), 1000,
            "an entity's own time");

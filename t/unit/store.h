@@ -340,7 +340,8 @@ peer_run(int fd)
         switch (ask.op) {
 
         case PEER_OPEN:
-            answer.rc = profile_reader_open(&reader, ask.text, &err);
+            answer.rc = profile_reader_open(&reader, ask.text,
+                                            PROFILE_READAHEAD_AUTO, &err);
             break;
 
         case PEER_CLOSE:
