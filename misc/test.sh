@@ -131,7 +131,7 @@ hup)
     export TEST_NGINX_USE_HUP=1
     ;;
 asan)
-    export TEST_NGINX_TIMEOUT="${TEST_NGINX_TIMEOUT:-10}"
+    export TEST_NGINX_TIMEOUT="${TEST_NGINX_TIMEOUT:-30}"
     export PROFILE_TEST_SLOW="${PROFILE_TEST_SLOW:-4}"
     ;;
 valgrind)
