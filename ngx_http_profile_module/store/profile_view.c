@@ -25,6 +25,8 @@ static int profile_view_get(const profile_view_t *view, u_char *buf,
     size_t len, MDB_val *value, profile_error_t *err);
 static int profile_view_next(const profile_view_t *view,
     profile_walk_t *walk, MDB_val *value, profile_error_t *err);
+static int profile_view_is_at(const profile_walk_t *walk, const u_char *key,
+    size_t len);
 static int profile_view_damaged(const char *path, const char *what,
     profile_error_t *err);
 
@@ -328,6 +330,7 @@ profile_view_next_workspace(const profile_view_t *view, profile_walk_t *walk,
     profile_workspace_t *workspace, profile_error_t *err)
 {
     int      rc;
+    u_char   buf[PROFILE_KEY_MAX];
     MDB_val  value;
 
     rc = profile_view_next(view, walk, &value, err);
@@ -336,7 +339,10 @@ profile_view_next_workspace(const profile_view_t *view, profile_walk_t *walk,
     }
 
     if (profile_decode_workspace(value.mv_data, value.mv_size, workspace)
-        != PROFILE_OK)
+        != PROFILE_OK
+        || !profile_view_is_at(walk, buf,
+                               profile_encode_workspace_key(buf,
+                                                            workspace->id)))
     {
         return profile_view_damaged(view->path, "a workspace", err);
     }
@@ -350,6 +356,7 @@ profile_view_next_entity(const profile_view_t *view, profile_walk_t *walk,
     profile_entity_t *entity, profile_error_t *err)
 {
     int      rc;
+    u_char   buf[PROFILE_KEY_MAX];
     MDB_val  value;
 
     rc = profile_view_next(view, walk, &value, err);
@@ -358,7 +365,11 @@ profile_view_next_entity(const profile_view_t *view, profile_walk_t *walk,
     }
 
     if (profile_decode_entity(value.mv_data, value.mv_size, entity)
-        != PROFILE_OK)
+        != PROFILE_OK
+        || !profile_view_is_at(walk, buf,
+                               profile_encode_entity_key(buf,
+                                                         entity->workspace,
+                                                         entity->id)))
     {
         return profile_view_damaged(view->path, "an entity", err);
     }
@@ -553,6 +564,15 @@ profile_view_next(const profile_view_t *view, profile_walk_t *walk,
     walk->len = key.mv_size + 1;
 
     return PROFILE_OK;
+}
+
+
+/* Whether the step of a walk that was just made led to this key. */
+
+static int
+profile_view_is_at(const profile_walk_t *walk, const u_char *key, size_t len)
+{
+    return walk->len - 1 == len && memcmp(walk->key, key, len) == 0;
 }
 
 

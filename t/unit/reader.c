@@ -22,6 +22,7 @@ static void reader_damaged(void);
 static void reader_damage(const char *what, const u_char *key, size_t len,
     const void *value, size_t size);
 static int reader_look(int n, profile_error_t *err);
+static int reader_walk(int n, profile_error_t *err);
 static void reader_scan(void);
 static void reader_emptied(peer_t *peer);
 static void reader_grown(peer_t *peer);
@@ -574,6 +575,10 @@ reader_damage(const char *what, const u_char *key, size_t len,
        && strstr(err.text, "secret") == NULL, "refused: %s (%zu bytes)",
        what, size);
 
+    if (n != READER_LIST && n != READER_RECORD) {
+        is_int(reader_walk(n, &err), PROFILE_DAMAGED, "nor walked: %s", what);
+    }
+
     scratch_remove(scratch("look"));
 }
 
@@ -616,6 +621,46 @@ reader_look(int n, profile_error_t *err)
     default:
         rc = profile_view_record(view, &entity, (const u_char *) "a", 1,
                                  &document, err);
+    }
+
+    profile_reader_end(reader);
+    profile_reader_close(reader);
+
+    return rc;
+}
+
+
+static int
+reader_walk(int n, profile_error_t *err)
+{
+    int                     rc;
+    u_char                  digest[PROFILE_DIGEST_SIZE];
+    profile_key_t           key;
+    profile_walk_t          walk;
+    profile_entity_t        entity;
+    profile_reader_t       *reader;
+    profile_workspace_t     workspace;
+    const profile_view_t   *view;
+
+    must(profile_reader_open(&reader, scratch("look"), PROFILE_READAHEAD_AUTO,
+                             err), err);
+    must(profile_reader_begin(reader, &view, err), err);
+
+    switch (n) {
+
+    case READER_KEY:
+        profile_walk_keys(&walk);
+        rc = profile_view_next_key(view, &walk, digest, &key, err);
+        break;
+
+    case READER_WORKSPACE:
+        profile_walk_workspaces(&walk);
+        rc = profile_view_next_workspace(view, &walk, &workspace, err);
+        break;
+
+    default:
+        profile_walk_entities(&walk, 1);
+        rc = profile_view_next_entity(view, &walk, &entity, err);
     }
 
     profile_reader_end(reader);
