@@ -352,14 +352,15 @@ profile_publish_fill(const char *path, const profile_owner_t *owner,
 }
 
 
+/* The greatest number of a generation's folder, as long as one can follow. */
+
 static int
 profile_publish_last(const char *directory, uint32_t *number,
     profile_error_t *err)
 {
-    DIR                 *dir;
-    char                *end;
-    struct dirent       *entry;
-    unsigned long long   n;
+    DIR            *dir;
+    uint32_t        n;
+    struct dirent  *entry;
 
     *number = 0;
 
@@ -369,21 +370,13 @@ profile_publish_last(const char *directory, uint32_t *number,
                                    directory);
     }
 
-    for ( ;; ) {
-        entry = readdir(dir);
+    while ((entry = readdir(dir)) != NULL) {
 
-        if (entry == NULL) {
-            break;
-        }
-
-        if (strncmp(entry->d_name, "gen-", 4) != 0) {
-            continue;
-        }
-
-        n = strtoull(entry->d_name + 4, &end, 10);
-
-        if (*end == '\0' && n > *number && n < UINT32_MAX) {
-            *number = (uint32_t) n;
+        if (profile_dir_number(entry->d_name, &n) == PROFILE_OK
+            && n > *number
+            && n < UINT32_MAX)
+        {
+            *number = n;
         }
     }
 
