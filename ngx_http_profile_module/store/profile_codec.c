@@ -531,6 +531,7 @@ profile_decode_cursor(const u_char *p, size_t len, profile_cursor_t *cursor)
     return PROFILE_OK;
 }
 
+
 void
 profile_encode_document(u_char *p, int tag,
     const profile_document_t *document)

@@ -403,6 +403,13 @@ profile_put_small(profile_writer_t *writer, u_char *buf, size_t len,
 
     rc = mdb_get(writer->view.txn, writer->view.dbi, &key, &value);
 
+    if (rc != 0 && rc != MDB_NOTFOUND) {
+
+        /* mdb_put() would only say that something failed before */
+
+        return profile_error_lmdb(err, rc, "mdb_get", writer->view.path);
+    }
+
     if (rc == 0
         && value.mv_size == size
         && memcmp(value.mv_data, data, size) == 0)
