@@ -12,6 +12,7 @@
 
 #include "profile_commands.h"
 #include "profile_reader.h"
+#include "profile_text.h"
 #include "profile_usage.h"
 #include "profile_user.h"
 
@@ -28,6 +29,7 @@ static int profile_status_entities(const profile_reader_t *reader,
 static int profile_status_entity(const profile_reader_t *reader,
     const profile_view_t *view, const profile_entity_t *entity, json_t *list,
     profile_error_t *err);
+static json_t *profile_status_bytes(const profile_bytes_t *bytes);
 static json_t *profile_status_age(uint64_t seconds);
 static json_t *profile_status_error(const profile_failure_t *failure);
 static json_t *profile_status_time(uint64_t seconds);
@@ -119,8 +121,9 @@ profile_status_read(const char *directory, json_t **status,
         return rc;
     }
 
-    *status = json_pack("{s:s,s:I,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}",
-                        "store", directory,
+    *status = json_pack("{s:o,s:I,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}",
+                        "store",
+                        profile_text_json(directory, strlen(directory)),
                         "generation", (json_int_t) info.generation,
                         "sealed", info.sealed,
                         "transaction", (json_int_t) info.transaction,
@@ -145,7 +148,7 @@ profile_status_workspaces(const profile_reader_t *reader,
     const profile_view_t *view, json_t *list, profile_error_t *err)
 {
     int                   rc;
-    json_t               *entities;
+    json_t               *name, *entities;
     json_int_t            keys;
     profile_walk_t        walk;
     profile_workspace_t   workspace;
@@ -159,6 +162,7 @@ profile_status_workspaces(const profile_reader_t *reader,
             return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
         }
 
+        name = profile_status_bytes(&workspace.name);
         entities = json_array();
 
         rc = profile_status_keys(view, workspace.id, &keys, err);
@@ -169,11 +173,10 @@ profile_status_workspaces(const profile_reader_t *reader,
         }
 
         (void) json_array_append_new(list,
-                                     json_pack("{s:I,s:s%,s:I,s:o}",
+                                     json_pack("{s:I,s:o,s:I,s:o}",
                                                "id",
                                                (json_int_t) workspace.id,
-                                               "name", workspace.name.data,
-                                               workspace.name.len,
+                                               "name", name,
                                                "keys", keys,
                                                "entities", entities));
 
@@ -251,8 +254,7 @@ profile_status_entity(const profile_reader_t *reader,
                              err);
 
     if (rc == PROFILE_OK) {
-        value = json_stringn((const char *) cursor.value.data,
-                             cursor.value.len);
+        value = profile_status_bytes(&cursor.value);
 
     } else if (rc == PROFILE_NOT_FOUND) {
         value = json_null();
@@ -264,13 +266,13 @@ profile_status_entity(const profile_reader_t *reader,
     refreshed = profile_reader_refreshed(reader, entity);
     failed = profile_reader_failed(reader, entity, &failure);
 
-    item = json_pack("{s:I,s:s%,s:I,s:s%,s:b,s:I,s:I,"
+    item = json_pack("{s:I,s:o,s:I,s:o,s:b,s:I,s:I,"
                      "s:o,s:o,s:o,s:o,s:o,s:o}",
                      "id", (json_int_t) entity->id,
-                     "name", entity->name.data, entity->name.len,
+                     "name", profile_status_bytes(&entity->name),
                      "library_id", (json_int_t) entity->library,
-                     "primary_key", entity->primary_key.data,
-                     entity->primary_key.len,
+                     "primary_key",
+                     profile_status_bytes(&entity->primary_key),
                      "ready", entity->incarnation != 0,
                      "records", (json_int_t) entity->records,
                      "bytes", (json_int_t) entity->bytes,
@@ -287,6 +289,15 @@ profile_status_entity(const profile_reader_t *reader,
     }
 
     return PROFILE_OK;
+}
+
+
+/* A damaged store is to be shown as well as it can be. */
+
+static json_t *
+profile_status_bytes(const profile_bytes_t *bytes)
+{
+    return profile_text_json(bytes->data, bytes->len);
 }
 
 

@@ -10,9 +10,7 @@
 #include <string.h>
 
 #include "profile_summary.h"
-
-
-static json_t *profile_summary_string(const char *text);
+#include "profile_text.h"
 
 
 void
@@ -44,17 +42,23 @@ profile_summary_text(const profile_summary_t *summary)
 void
 profile_summary_json(const profile_summary_t *summary)
 {
-    json_t                        *line;
+    json_t                        *line, *error;
     const profile_merge_counts_t  *counts;
 
     counts = &summary->counts;
+
+    /* it may hold the name of a file */
+
+    error = (summary->error == NULL)
+            ? json_null()
+            : profile_text_json(summary->error, strlen(summary->error));
 
     line = json_pack("{s:I,s:I,s:s,s:b,s:o,s:s}",
                      "workspace", (json_int_t) summary->workspace->id,
                      "entity", (json_int_t) summary->entity->id,
                      "name", summary->label,
                      "done", summary->error == NULL,
-                     "error", profile_summary_string(summary->error),
+                     "error", error,
                      "mode", summary->upsert ? "incremental" : "full");
 
     /* that of a refresh that failed has not been stored */
@@ -91,38 +95,4 @@ profile_summary_json(const profile_summary_t *summary)
     }
 
     json_decref(line);
-}
-
-
-/* The text may hold the name of a file, which need not be UTF-8. */
-
-static json_t *
-profile_summary_string(const char *text)
-{
-    char    *copy, *p;
-    json_t  *string;
-
-    if (text == NULL) {
-        return json_null();
-    }
-
-    string = json_string(text);
-
-    if (string != NULL) {
-        return string;
-    }
-
-    copy = profile_alloc(strlen(text) + 1);
-    memcpy(copy, text, strlen(text) + 1);
-
-    for (p = copy; *p != '\0'; p++) {
-        if ((u_char) *p >= 0x80) {
-            *p = '?';
-        }
-    }
-
-    string = json_string(copy);
-    free(copy);
-
-    return string;
 }

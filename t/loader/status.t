@@ -172,6 +172,20 @@ my $first = $box->status;
 }
 
 
+# A path need not be UTF-8, as JSON has to be.
+{
+    mkdir "$box->{dir}/\xFF";
+    my $config = spew("$box->{dir}/\xFF/loader.json",
+                      '{"store":"../store","workspaces":[]}');
+
+    my $run = run(loader_path(), '-c', $config, 'status', '--json');
+
+    run_ok($run, {}, 'status of a store whose path is not UTF-8');
+    like($run->{out}, qr{"store": "\Q$box->{dir}\E/\?/\.\./store"},
+         'shows what it can of it');
+}
+
+
 # -- what a refresh changes in it ---------------------------------------------
 
 {
