@@ -15,6 +15,7 @@
 #include "profile_guard.h"
 #include "profile_list.h"
 #include "profile_reader.h"
+#include "profile_text.h"
 #include "profile_user.h"
 
 
@@ -24,13 +25,13 @@
 
 
 typedef struct {
-    const char            *directory;
-    profile_guard_place_t       *place;
-    const profile_view_t  *view;
-    profile_audit_t       *audit;
-    uint32_t               generation;
-    uint64_t               damages;
-    struct timespec        start;
+    const char             *directory;
+    profile_guard_place_t  *place;
+    const profile_view_t   *view;
+    profile_audit_t        *audit;
+    uint32_t                generation;
+    uint64_t                damages;
+    struct timespec         start;
 } profile_check_t;
 
 
@@ -168,6 +169,13 @@ profile_check_document(profile_check_t *check, profile_audit_entry_t *entry,
 
     if (profile_guard_hash(entry) != PROFILE_OK) {
         entry->damage = "does not have the hash that is stored with it";
+        return PROFILE_OK;
+    }
+
+    if (!profile_text_is_utf8(entry->text[0].data, entry->text[0].len)
+        || !profile_text_is_utf8(entry->text[1].data, entry->text[1].len))
+    {
+        entry->damage = "holds a text that is not UTF-8";
         return PROFILE_OK;
     }
 

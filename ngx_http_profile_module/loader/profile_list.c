@@ -95,7 +95,7 @@ profile_list_entities(const profile_view_t *view, uint32_t workspace,
     json_t *list, profile_error_t *err)
 {
     int               rc;
-    json_t           *item;
+    json_t           *name;
     profile_walk_t    walk;
     profile_entity_t  entity;
 
@@ -116,12 +116,22 @@ profile_list_entities(const profile_view_t *view, uint32_t workspace,
             continue;
         }
 
-        item = json_pack("{s:I,s:s%,s:I}",
-                         "id", (json_int_t) entity.id,
-                         "name", entity.name.data, entity.name.len,
-                         "library_id", (json_int_t) entity.library);
+        name = json_stringn((const char *) entity.name.data, entity.name.len);
 
-        if (json_array_append_new(list, item) != 0) {
+        if (name == NULL) {
+            return profile_error(err, PROFILE_DAMAGED, "entity %u of "
+                                 "workspace %u has a name that is not UTF-8; "
+                                 "load the store again", entity.id,
+                                 workspace);
+        }
+
+        if (json_array_append_new(list, json_pack("{s:I,s:o,s:I}",
+                                      "id", (json_int_t) entity.id,
+                                      "name", name,
+                                      "library_id",
+                                      (json_int_t) entity.library))
+            != 0)
+        {
             return profile_error(err, PROFILE_FAILED, "out of memory");
         }
     }

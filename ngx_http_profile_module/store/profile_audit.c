@@ -397,6 +397,7 @@ profile_audit_key(profile_audit_t *audit, profile_audit_entry_t *entry,
     }
 
     entry->workspace = key.workspace;
+    entry->text[0] = key.name;
 
     return profile_audit_has_workspace(audit, entry, err);
 }
@@ -421,6 +422,7 @@ profile_audit_workspace(profile_audit_t *audit, profile_audit_entry_t *entry,
     }
 
     entry->workspace = workspace.id;
+    entry->text[0] = workspace.name;
 
     if (!profile_audit_is_key(entry, buf,
                               profile_encode_workspace_key(buf,
@@ -494,6 +496,8 @@ profile_audit_entity(profile_audit_t *audit, profile_audit_entry_t *entry,
     entry->workspace = entity.workspace;
     entry->entity = entity.id;
     entry->incarnation = entity.incarnation;
+    entry->text[0] = entity.name;
+    entry->text[1] = entity.primary_key;
 
     len = profile_encode_entity_key(buf, entity.workspace, entity.id);
 
@@ -575,6 +579,8 @@ profile_audit_cursor(profile_audit_t *audit, profile_audit_entry_t *entry,
 
     entry->workspace = cursor.workspace;
     entry->entity = cursor.entity;
+    entry->text[0] = cursor.column;
+    entry->text[1] = cursor.value;
 
     if (!profile_audit_is_key(entry, buf,
                               profile_encode_cursor_key(buf,

@@ -5,7 +5,8 @@
  * Reads every entry of a snapshot in key order, decodes it and compares it
  * with the others: what "check" does, and what a copy does on the way.
  *
- * All but the hashes, which take libcrypto: the caller compares those.
+ * All but the hashes, which take libcrypto, and whether text is UTF-8: that
+ * is for the caller.
  */
 
 
@@ -37,6 +38,8 @@ typedef struct {
     profile_bytes_t     value;
     profile_document_t  document;      /* of records and lists, body.len 0
                                           where it could not be decoded */
+    profile_bytes_t     text[2];       /* names, columns and a cursor, which
+                                          are UTF-8; len 0: there is none */
     const char         *damage;
 } profile_audit_entry_t;
 

@@ -175,6 +175,25 @@ damaged('a changed list', qr/entity list of workspace 2 does not have the hash/,
         changed(pack('C N', 4, 2), sub { $_[0][1] =~ s/Users/Loser/ }), 1);
 damaged('an entity of another id', qr/entity 8 of workspace 1 $undecoded/,
         changed($user->[0], sub { substr($_[0][1], 8, 4) = pack 'N', 8 }));
+# Names have no hash, but are printed, and JSON takes UTF-8 only.
+for my $thing (
+    ["an entity's name", qr/entity 1 of workspace 1/, $user->[0],
+     's(?=id\z)', 'User?'],
+    ["an entity's primary key", qr/entity 1 of workspace 1/, $user->[0],
+     'd\z', 'i?'],
+    ["a workspace's name", qr/workspace 2/, pack('C N', 3, 2), 'x\z', 'Globe?'],
+) {
+    my ($name, $where, $key, $character, $shown) = @$thing;
+
+    damaged("$name is no text", qr/$where holds a text that is not UTF-8/,
+            changed($key, sub { $_[0][1] =~ s/$character/\xFF/ }), 1);
+
+    my $status = $box->loader('status', '--json');
+    is($status->{status}, 0, "$name is no text: status goes on")
+        or diag_run($status);
+    like($status->{out}, qr/: "\Q$shown\E"/, "$name is no text: it is shown");
+}
+
 damaged('an unknown kind', qr/entry \d+ is of no kind that this version knows/,
         sub { (@_, ["\x7E", 'x']) }, 1);
 damaged('a key too short', qr/$undecoded/,
