@@ -20,6 +20,7 @@
 #include "profile_dir.h"
 #include "profile_guard.h"
 #include "profile_loader.h"
+#include "profile_signal.h"
 
 
 static void profile_guard_child(profile_guard_pt run, void *data,
@@ -37,8 +38,8 @@ static volatile pid_t  profile_guarded;
 int
 profile_guard(profile_guard_pt run, void *data, const char *directory)
 {
-    int               rc;
-    pid_t             pid, parent;
+    int                     rc;
+    pid_t                   pid, parent;
     profile_guard_place_t  *place;
 
     place = mmap(NULL, sizeof(profile_guard_place_t), PROT_READ|PROT_WRITE,
@@ -128,7 +129,7 @@ profile_guard_child(profile_guard_pt run, void *data,
     (void) signal(SIGABRT, SIG_DFL);
     (void) signal(SIGFPE, SIG_DFL);
 
-    profile_guard_catch(SIG_DFL);
+    profile_signal_catch(SIG_DFL);
 
     rc = run(data, place);
 
@@ -149,7 +150,7 @@ profile_guard_wait(pid_t pid, const char *directory,
 
     profile_guarded = pid;
 
-    profile_guard_catch(profile_guard_signal);
+    profile_signal_catch(profile_guard_signal);
 
     while (waitpid(pid, &status, 0) == -1) {
         if (errno != EINTR) {
@@ -158,7 +159,7 @@ profile_guard_wait(pid_t pid, const char *directory,
         }
     }
 
-    profile_guard_catch(SIG_DFL);
+    profile_signal_catch(SIG_DFL);
 
     if (WIFEXITED(status)) {
         return WEXITSTATUS(status);
@@ -182,29 +183,6 @@ profile_guard_wait(pid_t pid, const char *directory,
         (void) raise(WTERMSIG(status));
 
         return PROFILE_EXIT_STORE;
-    }
-}
-
-
-void
-profile_guard_catch(void (*handler)(int number))
-{
-    size_t            i;
-    struct sigaction  action, old;
-
-    static const int  numbers[] = { SIGINT, SIGTERM, SIGHUP };
-
-    memset(&action, 0, sizeof(struct sigaction));
-    (void) sigemptyset(&action.sa_mask);
-    action.sa_handler = handler;
-
-    for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-
-        if (sigaction(numbers[i], NULL, &old) == 0
-            && old.sa_handler != SIG_IGN)
-        {
-            (void) sigaction(numbers[i], &action, NULL);
-        }
     }
 }
 

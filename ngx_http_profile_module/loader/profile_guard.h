@@ -36,10 +36,6 @@ typedef int (*profile_guard_pt)(void *data, profile_guard_place_t *place);
 
 int profile_guard(profile_guard_pt run, void *data, const char *directory);
 
-/* Sets the handler of those signals; one that is ignored stays so. */
-
-void profile_guard_catch(void (*handler)(int number));
-
 /* Where the entry stands. */
 
 void profile_guard_place(profile_guard_place_t *place,

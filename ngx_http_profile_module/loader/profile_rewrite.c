@@ -16,6 +16,7 @@
 #include "profile_compact.h"
 #include "profile_generations.h"
 #include "profile_guard.h"
+#include "profile_signal.h"
 #include "profile_user.h"
 
 
@@ -26,8 +27,8 @@
 
 
 typedef struct {
-    const char       *directory;
-    int               seal;
+    const char             *directory;
+    int                     seal;
     profile_guard_place_t  *place;
 } profile_rewrite_t;
 
@@ -108,7 +109,7 @@ profile_rewrite_run(void *data, profile_guard_place_t *place)
 
     (void) clock_gettime(CLOCK_MONOTONIC, &start);
 
-    profile_guard_catch(profile_rewrite_signal);
+    profile_signal_catch(profile_rewrite_signal);
 
     rewrite->place = place;
 

@@ -26,22 +26,33 @@ static int                    profile_signal_pipe[2] = { -1, -1 };
 void
 profile_signal_init(void)
 {
-    size_t            i;
-    struct sigaction  action, old;
-
-    static const int  numbers[] = { SIGINT, SIGTERM, SIGHUP };
-
     if (pipe2(profile_signal_pipe, O_CLOEXEC|O_NONBLOCK) == -1) {
         profile_say("cannot make a pipe: %s", strerror(errno));
         exit(PROFILE_EXIT_STORE);
     }
+
+    profile_signal_catch(profile_signal_handler);
+
+    /* where it is ignored, no process can tell how it ended */
+
+    (void) signal(SIGCHLD, SIG_DFL);
+}
+
+
+void
+profile_signal_catch(void (*handler)(int number))
+{
+    size_t            i;
+    struct sigaction  action, old;
+
+    static const int  numbers[] = { SIGINT, SIGTERM, SIGHUP };
 
     memset(&action, 0, sizeof(struct sigaction));
     (void) sigemptyset(&action.sa_mask);
 
     /* no SA_RESTART: a call that waits is to end */
 
-    action.sa_handler = profile_signal_handler;
+    action.sa_handler = handler;
 
     for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 
@@ -51,10 +62,6 @@ profile_signal_init(void)
             (void) sigaction(numbers[i], &action, NULL);
         }
     }
-
-    /* where it is ignored, no process can tell how it ended */
-
-    (void) signal(SIGCHLD, SIG_DFL);
 }
 
 

@@ -18,6 +18,10 @@
 
 void profile_signal_init(void);
 
+/* Has another handler take care of them; again, what is ignored stays so. */
+
+void profile_signal_catch(void (*handler)(int number));
+
 /* The number of the first signal that came, 0 if none did.  Any thread. */
 
 int profile_interrupted(void);
