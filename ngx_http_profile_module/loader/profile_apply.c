@@ -13,6 +13,7 @@
 #include "profile_apply.h"
 #include "profile_list.h"
 #include "profile_signal.h"
+#include "profile_text.h"
 
 
 #define PROFILE_PURGE_RECORDS  20000
@@ -44,7 +45,6 @@ static const profile_config_workspace_t *profile_apply_find(
     const profile_config_t *config, uint32_t id);
 static const profile_config_entity_t *profile_apply_find_entity(
     const profile_config_workspace_t *workspace, uint32_t id);
-static profile_bytes_t profile_apply_bytes(const char *text);
 
 
 int
@@ -304,7 +304,7 @@ profile_apply_workspace(profile_writer_t *writer, const profile_view_t *view,
     profile_workspace_t  new;
 
     new.id = workspace->id;
-    new.name = profile_apply_bytes(workspace->name);
+    new.name = profile_text_bytes(workspace->name);
 
     rc = profile_writer_put_workspace(writer, &new, err);
 
@@ -340,7 +340,7 @@ profile_apply_keys(profile_writer_t *writer,
 
         key.workspace = workspace->id;
         key.expires = wanted->expires;
-        key.name = profile_apply_bytes(wanted->name);
+        key.name = profile_text_bytes(wanted->name);
 
         rc = profile_writer_put_key(writer, wanted->digest, &key, err);
         if (rc != PROFILE_OK) {
@@ -372,14 +372,14 @@ profile_apply_entity(profile_writer_t *writer, const profile_view_t *view,
 
         entity.workspace = workspace;
         entity.id = wanted->id;
-        entity.primary_key = profile_apply_bytes(wanted->primary_key);
+        entity.primary_key = profile_text_bytes(wanted->primary_key);
 
     } else if (rc != PROFILE_OK) {
         return rc;
     }
 
     entity.library = wanted->library;
-    entity.name = profile_apply_bytes(wanted->name);
+    entity.name = profile_text_bytes(wanted->name);
 
     return profile_writer_put_entity(writer, &entity, err);
 }
@@ -416,16 +416,4 @@ profile_apply_find_entity(const profile_config_workspace_t *workspace,
     }
 
     return NULL;
-}
-
-
-static profile_bytes_t
-profile_apply_bytes(const char *text)
-{
-    profile_bytes_t  bytes;
-
-    bytes.data = (const u_char *) text;
-    bytes.len = strlen(text);
-
-    return bytes;
 }

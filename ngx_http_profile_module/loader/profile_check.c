@@ -223,8 +223,6 @@ profile_check_report(profile_check_t *check,
 static int
 profile_check_end(const profile_check_t *check)
 {
-    double                         seconds;
-    struct timespec                now;
     const profile_audit_counts_t  *counts;
 
     if (check->damages != 0) {
@@ -233,11 +231,6 @@ profile_check_end(const profile_check_t *check)
                     (unsigned long long) check->damages);
         return PROFILE_EXIT_STORE;
     }
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-
-    seconds = (double) (now.tv_sec - check->start.tv_sec)
-              + (double) (now.tv_nsec - check->start.tv_nsec) / 1e9;
 
     counts = profile_audit_counts(check->audit);
 
@@ -249,7 +242,8 @@ profile_check_end(const profile_check_t *check)
                   (unsigned long long) counts->entities,
                   (unsigned long long) counts->records,
                   (unsigned long long) counts->bytes,
-                  (unsigned long long) counts->orphans, seconds);
+                  (unsigned long long) counts->orphans,
+                  profile_elapsed(&check->start));
 
     return PROFILE_EXIT_DONE;
 }

@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "profile_store.h"
 
@@ -43,6 +44,10 @@ void *profile_realloc(void *p, size_t size);
 #define PROFILE_TIME_SIZE  sizeof("2026-01-01T00:00:00Z")
 
 const char *profile_time(char *buf, uint64_t seconds);
+
+/* Seconds since a time of CLOCK_MONOTONIC. */
+
+double profile_elapsed(const struct timespec *start);
 
 
 #endif /* _PROFILE_LOADER_H_INCLUDED_ */

@@ -18,6 +18,7 @@
 #include "profile_refresh.h"
 #include "profile_signal.h"
 #include "profile_summary.h"
+#include "profile_text.h"
 
 
 /* An entity with fewer records may lose all of them. */
@@ -64,7 +65,6 @@ static void profile_refresh_note(const profile_refresh_run_t *run,
 static void profile_refresh_summary(const profile_refresh_run_t *run,
     int status);
 static double profile_refresh_seconds(const struct timespec *start);
-static profile_bytes_t profile_refresh_bytes(const char *text);
 
 
 int
@@ -166,7 +166,7 @@ profile_refresh_begin(profile_refresh_run_t *run, profile_error_t *err)
     merge->writer = refresh->writer;
     merge->workspace = refresh->workspace->id;
     merge->entity = entity->id;
-    merge->primary_key = profile_refresh_bytes(entity->primary_key);
+    merge->primary_key = profile_text_bytes(entity->primary_key);
     merge->duplicate = profile_refresh_duplicate;
     merge->refuse = profile_refresh_refuse;
     merge->data = run;
@@ -233,7 +233,7 @@ profile_refresh_cursor(profile_refresh_run_t *run,
     profile_cursor_t  cursor;
 
     merge = &run->merge;
-    column = profile_refresh_bytes(run->refresh->entity->refresh.cursor);
+    column = profile_text_bytes(run->refresh->entity->refresh.cursor);
 
     rc = profile_view_cursor(view, merge->workspace, merge->entity, &cursor,
                              err);
@@ -309,7 +309,7 @@ profile_refresh_merge(profile_refresh_run_t *run, profile_error_t *err)
     if (refresh->incremental) {
         profile_refresh_advance(run);
 
-        merge->cursor_column = profile_refresh_bytes(refresh->cursor);
+        merge->cursor_column = profile_text_bytes(refresh->cursor);
     }
 
     return profile_merge(merge, err);
@@ -327,7 +327,7 @@ profile_refresh_advance(profile_refresh_run_t *run)
     merge = &run->merge;
 
     seen = (profile_bytes_t) { run->feed.cursor.len, run->feed.cursor.data };
-    stored = profile_refresh_bytes((const char *) run->cursor.data);
+    stored = profile_text_bytes((const char *) run->cursor.data);
 
     merge->cursor = (seen.len == 0
                      || (stored.len != 0
@@ -496,28 +496,14 @@ profile_refresh_summary(const profile_refresh_run_t *run, int status)
 }
 
 
+/* Never zero: rows are divided by it. */
+
 static double
 profile_refresh_seconds(const struct timespec *start)
 {
-    double           seconds;
-    struct timespec  now;
+    double  seconds;
 
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-
-    seconds = (double) (now.tv_sec - start->tv_sec)
-              + (double) (now.tv_nsec - start->tv_nsec) / 1e9;
+    seconds = profile_elapsed(start);
 
     return (seconds > 1e-6) ? seconds : 1e-6;
-}
-
-
-static profile_bytes_t
-profile_refresh_bytes(const char *text)
-{
-    profile_bytes_t  bytes;
-
-    bytes.data = (const u_char *) text;
-    bytes.len = strlen(text);
-
-    return bytes;
 }

@@ -9,7 +9,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "profile_commands.h"
@@ -39,7 +38,6 @@ static int profile_rewrite_check(void *data,
     const profile_audit_entry_t *entry, profile_error_t *err);
 static void profile_rewrite_clean(profile_writer_t *writer);
 static void profile_rewrite_signal(int number);
-static double profile_rewrite_seconds(const struct timespec *start);
 
 
 static volatile sig_atomic_t  profile_rewrite_stop;
@@ -125,7 +123,7 @@ profile_rewrite_run(void *data, profile_guard_place_t *place)
     rc = profile_compact(writer, &compact, &result, &err);
 
     if (rc == PROFILE_OK) {
-        seconds = profile_rewrite_seconds(&start);
+        seconds = profile_elapsed(&start);
 
         (void) printf("generation %u%s: %llu records, %llu bytes before, "
                       "%llu after, %.1f s", result.generation,
@@ -214,16 +212,4 @@ static void
 profile_rewrite_signal(int number)
 {
     profile_rewrite_stop = number;
-}
-
-
-static double
-profile_rewrite_seconds(const struct timespec *start)
-{
-    struct timespec  now;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-
-    return (double) (now.tv_sec - start->tv_sec)
-           + (double) (now.tv_nsec - start->tv_nsec) / 1e9;
 }

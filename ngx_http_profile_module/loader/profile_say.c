@@ -8,7 +8,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "profile_loader.h"
@@ -96,4 +95,16 @@ profile_time(char *buf, uint64_t seconds)
     }
 
     return buf;
+}
+
+
+double
+profile_elapsed(const struct timespec *start)
+{
+    struct timespec  now;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+
+    return (double) (now.tv_sec - start->tv_sec)
+           + (double) (now.tv_nsec - start->tv_nsec) / 1e9;
 }

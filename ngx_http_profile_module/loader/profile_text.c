@@ -2,7 +2,7 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * Makes JSON strings of any text.
+ * Makes bytes and JSON strings of text.
  */
 
 
@@ -10,6 +10,18 @@
 
 #include "profile_loader.h"
 #include "profile_text.h"
+
+
+profile_bytes_t
+profile_text_bytes(const char *text)
+{
+    profile_bytes_t  bytes;
+
+    bytes.data = (const u_char *) text;
+    bytes.len = strlen(text);
+
+    return bytes;
+}
 
 
 int

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * Text that comes from elsewhere, such as a path or a damaged store, and so
- * need not be UTF-8, as JSON has to be.
+ * Text as bytes, and as JSON, which has to be UTF-8: what comes from
+ * elsewhere, such as a path or a damaged store, need not be.
  */
 
 
@@ -11,10 +11,14 @@
 #define _PROFILE_TEXT_H_INCLUDED_
 
 
-#include <stddef.h>
-
 #include <jansson.h>
 
+#include "profile_codec.h"
+
+
+/* Borrows the text. */
+
+profile_bytes_t profile_text_bytes(const char *text);
 
 int profile_text_is_utf8(const void *text, size_t len);
 
