@@ -72,8 +72,6 @@ static int profile_compact_finish(profile_compact_run_t *run,
     profile_compacted_t *result, profile_error_t *err);
 static int profile_compact_seal(profile_compact_run_t *run,
     profile_error_t *err);
-static int profile_compact_publish(profile_compact_run_t *run,
-    profile_error_t *err);
 static void profile_compact_close(profile_compact_run_t *run);
 
 
@@ -152,10 +150,14 @@ profile_compact_make(profile_compact_run_t *run, profile_compacted_t *result,
     }
 
     if (rc == PROFILE_OK) {
-        return profile_compact_publish(run, err);
+        rc = profile_publish(run->writer->directory, &run->writer->owner,
+                             &run->generation, err);
     }
 
-    (void) profile_generations_remove(run->generation.path);
+    if (rc != PROFILE_OK) {
+        profile_generations_discard(run->writer->directory,
+                                    &run->generation);
+    }
 
     return rc;
 }
@@ -503,33 +505,6 @@ profile_compact_seal(profile_compact_run_t *run, profile_error_t *err)
            == PROFILE_OK)
     {
         (void) unlink(path);
-    }
-
-    return rc;
-}
-
-
-static int
-profile_compact_publish(profile_compact_run_t *run, profile_error_t *err)
-{
-    int                    rc;
-    profile_error_t        ignored;
-    profile_generation_t   live;
-
-    rc = profile_publish(run->writer->directory, &run->writer->owner,
-                         &run->generation, err);
-
-    if (rc == PROFILE_OK) {
-        return PROFILE_OK;
-    }
-
-    /* it may have become the live one before something failed */
-
-    if (profile_dir_current(run->writer->directory, &live, &ignored)
-        == PROFILE_OK
-        && live.number != run->generation.number)
-    {
-        (void) profile_generations_remove(run->generation.path);
     }
 
     return rc;

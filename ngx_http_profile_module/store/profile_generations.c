@@ -97,6 +97,24 @@ profile_generations_remove(const char *path)
 }
 
 
+void
+profile_generations_discard(const char *directory,
+    const profile_generation_t *gen)
+{
+    int                   rc;
+    profile_error_t       ignored;
+    profile_generation_t  live;
+
+    rc = profile_dir_current(directory, &live, &ignored);
+
+    if (rc == PROFILE_ABSENT
+        || (rc == PROFILE_OK && live.number != gen->number))
+    {
+        (void) profile_generations_remove(gen->path);
+    }
+}
+
+
 static void
 profile_generations_look(profile_writer_t *writer,
     const profile_generation_t *live, const char *name,

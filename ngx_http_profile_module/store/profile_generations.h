@@ -10,6 +10,7 @@
 #define _PROFILE_GENERATIONS_H_INCLUDED_
 
 
+#include "profile_dir.h"
 #include "profile_writer.h"
 
 
@@ -38,6 +39,14 @@ void profile_generations_clean(profile_writer_t *writer,
  */
 
 int profile_generations_remove(const char *path);
+
+/*
+ * Removes one that was to be published, after a failure.  It stays where it
+ * has become the live one before, or where that cannot be told.
+ */
+
+void profile_generations_discard(const char *directory,
+    const profile_generation_t *gen);
 
 
 #endif /* _PROFILE_GENERATIONS_H_INCLUDED_ */

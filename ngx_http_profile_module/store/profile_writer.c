@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "profile_generations.h"
 #include "profile_modes.h"
 #include "profile_writing.h"
 
@@ -37,6 +38,7 @@
 static int profile_writer_open_as(profile_writer_t **writerp,
     const char *directory, const gid_t *group, unsigned source,
     profile_error_t *err);
+static void profile_writer_shut(profile_writer_t *writer);
 static int profile_writer_find(profile_writer_t *writer,
     profile_error_t *err);
 static int profile_writer_check_open(profile_writer_t *writer,
@@ -51,6 +53,8 @@ static int profile_writer_require(const profile_writer_t *writer,
 static int profile_writer_start(profile_writer_t *writer,
     profile_error_t *err);
 static int profile_writer_create(profile_writer_t *writer,
+    profile_error_t *err);
+static int profile_writer_fill(profile_writer_t *writer,
     profile_error_t *err);
 
 
@@ -87,12 +91,7 @@ profile_writer_close(profile_writer_t *writer)
         return;
     }
 
-    profile_writer_abort(writer);
-    profile_writer_release(writer);
-
-    if (writer->env != NULL) {
-        mdb_env_close(writer->env);
-    }
+    profile_writer_shut(writer);
 
     if (writer->lock != -1) {
         (void) close(writer->lock);
@@ -318,6 +317,19 @@ profile_writer_open_as(profile_writer_t **writerp, const char *directory,
     *writerp = writer;
 
     return PROFILE_OK;
+}
+
+
+static void
+profile_writer_shut(profile_writer_t *writer)
+{
+    profile_writer_abort(writer);
+    profile_writer_release(writer);
+
+    if (writer->env != NULL) {
+        mdb_env_close(writer->env);
+        writer->env = NULL;
+    }
 }
 
 
@@ -567,11 +579,15 @@ profile_writer_start(profile_writer_t *writer, profile_error_t *err)
 }
 
 
+/*
+ * One that fails leaves nothing behind: cron would leave something every
+ * minute, until there is room for nothing else.
+ */
+
 static int
 profile_writer_create(profile_writer_t *writer, profile_error_t *err)
 {
-    int             rc;
-    profile_meta_t  meta;
+    int  rc;
 
     rc = profile_publish_prepare(writer->directory, &writer->owner,
                                  &writer->generation, err);
@@ -579,17 +595,38 @@ profile_writer_create(profile_writer_t *writer, profile_error_t *err)
         return rc;
     }
 
+    rc = profile_writer_fill(writer, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_publish(writer->directory, &writer->owner,
+                             &writer->generation, err);
+    }
+
+    if (rc != PROFILE_OK) {
+        profile_writer_shut(writer);
+        profile_generations_discard(writer->directory, &writer->generation);
+    }
+
+    return rc;
+}
+
+
+static int
+profile_writer_fill(profile_writer_t *writer, profile_error_t *err)
+{
+    int             rc;
+    profile_meta_t  meta;
+
     writer->creating = 1;
 
     rc = profile_writer_start(writer, err);
 
     writer->creating = 0;
 
-    if (rc != PROFILE_OK) {
-        return rc;
+    if (rc == PROFILE_OK) {
+        rc = profile_writer_begin(writer, NULL, err);
     }
 
-    rc = profile_writer_begin(writer, NULL, err);
     if (rc != PROFILE_OK) {
         return rc;
     }
@@ -601,14 +638,5 @@ profile_writer_create(profile_writer_t *writer, profile_error_t *err)
 
     rc = profile_writer_put_meta(writer, &meta, err);
 
-    if (rc == PROFILE_OK) {
-        rc = profile_writer_commit(writer, err);
-    }
-
-    if (rc != PROFILE_OK) {
-        return rc;
-    }
-
-    return profile_publish(writer->directory, &writer->owner,
-                           &writer->generation, err);
+    return (rc == PROFILE_OK) ? profile_writer_commit(writer, err) : rc;
 }

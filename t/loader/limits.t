@@ -53,6 +53,8 @@ sub attempt {
         PROFILE_SORT_MEMORY => 256) }, 'sync');
 
     my $reached = -e $mark ? 1 : 0;
+    my $has = -e "$box->{store}/CURRENT";
+    my $left = join ' ', glob "$box->{store}/gen-*";
     my $seen = fault_look($box, $fixture ? 'old' : 'none', $known);
     my $whole = fault_whole($seen->{state});
     my @wrong = @{ $seen->{wrong} };
@@ -62,6 +64,9 @@ sub attempt {
     push @wrong, "status $run->{status}"
         if $reached && $run->{status} !~ ($how eq 'kill' ? qr/\A137\z/
                                                          : qr/\A[03]\z/);
+    # Where nothing else fails, not even what cleans up.
+    push @wrong, "no store, but it leaves $left"
+        if $how eq 'fail' && !$has && $left ne '';
     push @wrong, 'status 0, but not all of it is new'
         if $run->{status} eq '0' && !$whole;
     push @wrong, 'status 0, but something is said'
