@@ -292,8 +292,13 @@ with_readers($box, "$kills kills", sub {
 note("$rounds_done loaders, $killed were killed, $advanced did their work");
 cmp_ok($killed, '>=', $kills, "$kills were killed at work");
 
-publish($box, 'A');
-is($box->loader('sync')->{status}, 0, 'the next run works');
+# One that was killed just after its commit has left the file longer than its
+# pages; only a run that has something to write makes it shorter.
+for my $version ('B', 'A') {
+    publish($box, $version);
+    is($box->loader('sync')->{status}, 0, "the next run works: $version");
+}
+
 is(snapshot($box), 'A', 'and its version is there');
 cmp_ok(-s $box->data, '<', 3 * $size + (1 << 20),
        'killed loaders leave no growth to speak of');
