@@ -79,6 +79,8 @@ static int profile_audit_cursor(profile_audit_t *audit,
     profile_audit_entry_t *entry, profile_error_t *err);
 static int profile_audit_record(profile_audit_t *audit,
     profile_audit_entry_t *entry, profile_error_t *err);
+static int profile_audit_lookup(profile_audit_t *audit,
+    profile_audit_entry_t *entry, profile_error_t *err);
 static int profile_audit_is_key(const profile_audit_entry_t *entry,
     const u_char *key, size_t len);
 static int profile_audit_has_workspace(profile_audit_t *audit,
@@ -356,7 +358,8 @@ profile_audit_entry(profile_audit_t *audit, profile_audit_entry_t *entry,
         return PROFILE_OK;
     }
 
-    return rc;
+    return (rc == PROFILE_OK && entry->damage == NULL)
+           ? profile_audit_lookup(audit, entry, err) : rc;
 }
 
 
@@ -678,6 +681,34 @@ profile_audit_record(profile_audit_t *audit, profile_audit_entry_t *entry,
     }
 
     return PROFILE_OK;
+}
+
+
+/*
+ * A walk goes from page to page and never reads the keys of the pages above
+ * them, which is how a lookup finds its way.
+ */
+
+static int
+profile_audit_lookup(profile_audit_t *audit, profile_audit_entry_t *entry,
+    profile_error_t *err)
+{
+    int      rc;
+    MDB_val  key, value;
+
+    key.mv_data = (void *) entry->key.data;
+    key.mv_size = entry->key.len;
+
+    rc = mdb_get(audit->view->txn, audit->view->dbi, &key, &value);
+
+    if (rc == MDB_NOTFOUND) {
+        entry->damage = "is there, but a lookup does not find it";
+        return PROFILE_OK;
+    }
+
+    return (rc == 0) ? PROFILE_OK
+                     : profile_error_lmdb(err, rc, "mdb_get",
+                                          audit->view->path);
 }
 
 
