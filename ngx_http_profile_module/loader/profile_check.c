@@ -15,6 +15,7 @@
 #include "profile_guard.h"
 #include "profile_list.h"
 #include "profile_reader.h"
+#include "profile_row.h"
 #include "profile_text.h"
 #include "profile_user.h"
 
@@ -22,6 +23,11 @@
 /* More would say no more. */
 
 #define PROFILE_CHECK_REPORTS  10
+
+/* What a body has around its row: {"data":} */
+
+#define PROFILE_CHECK_BEFORE   8
+#define PROFILE_CHECK_AROUND   9
 
 
 typedef struct {
@@ -32,6 +38,15 @@ typedef struct {
     uint32_t                generation;
     uint64_t                damages;
     struct timespec         start;
+
+    /* of the entity whose records are being read; 0: none yet */
+
+    uint32_t                incarnation;
+    profile_row_parser_t   *parser;
+    profile_row_members_t   members;
+    char                    primary_key[PROFILE_NAME_MAX + 1];
+    char                    name[PROFILE_NAME_MAX + 4]; /* in a plain body */
+    size_t                  name_len;
 } profile_check_t;
 
 
@@ -42,6 +57,14 @@ static int profile_check_entries(profile_check_t *check,
     profile_error_t *err);
 static int profile_check_document(profile_check_t *check,
     profile_audit_entry_t *entry, profile_error_t *err);
+static int profile_check_list(profile_check_t *check,
+    profile_audit_entry_t *entry, profile_error_t *err);
+static int profile_check_record(profile_check_t *check,
+    profile_audit_entry_t *entry, profile_error_t *err);
+static int profile_check_has_id(const profile_check_t *check,
+    const profile_bytes_t *body, const profile_bytes_t *id);
+static int profile_check_entity(profile_check_t *check,
+    const profile_audit_entry_t *entry, profile_error_t *err);
 static void profile_check_report(profile_check_t *check,
     const profile_audit_entry_t *entry);
 static int profile_check_end(const profile_check_t *check);
@@ -69,9 +92,13 @@ profile_command_check(const profile_options_t *options)
         memset(&check, 0, sizeof(profile_check_t));
 
         check.directory = directory;
+        check.members.primary_key = check.primary_key;
+        check.parser = profile_row_parser_create(&check.members);
         (void) clock_gettime(CLOCK_MONOTONIC, &check.start);
 
         rc = profile_guard(profile_check_run, &check, directory);
+
+        profile_row_parser_free(check.parser);
 
     } else {
         rc = profile_say_store(&err);
@@ -164,9 +191,6 @@ static int
 profile_check_document(profile_check_t *check, profile_audit_entry_t *entry,
     profile_error_t *err)
 {
-    int    rc;
-    char  *text;
-
     if (profile_guard_hash(entry) != PROFILE_OK) {
         entry->damage = "does not have the hash that is stored with it";
         return PROFILE_OK;
@@ -179,9 +203,27 @@ profile_check_document(profile_check_t *check, profile_audit_entry_t *entry,
         return PROFILE_OK;
     }
 
-    if (entry->tag != PROFILE_TAG_LIST) {
+    switch (entry->tag) {
+
+    case PROFILE_TAG_LIST:
+        return profile_check_list(check, entry, err);
+
+    case PROFILE_TAG_RECORD:
+        return entry->orphan ? PROFILE_OK
+                             : profile_check_record(check, entry, err);
+
+    default:
         return PROFILE_OK;
     }
+}
+
+
+static int
+profile_check_list(profile_check_t *check, profile_audit_entry_t *entry,
+    profile_error_t *err)
+{
+    int    rc;
+    char  *text;
 
     rc = profile_list_text(check->view, entry->workspace, &text, err);
 
@@ -203,6 +245,107 @@ profile_check_document(profile_check_t *check, profile_audit_entry_t *entry,
     }
 
     free(text);
+
+    return PROFILE_OK;
+}
+
+
+/* No hash is of the id: it is compared with what the body says. */
+
+static int
+profile_check_record(profile_check_t *check, profile_audit_entry_t *entry,
+    profile_error_t *err)
+{
+    int               rc;
+    uint32_t          incarnation;
+    profile_row_t     row;
+    profile_bytes_t   id, body;
+
+    if (entry->incarnation != check->incarnation) {
+
+        rc = profile_check_entity(check, entry, err);
+        if (rc != PROFILE_OK) {
+            return rc;
+        }
+    }
+
+    body = entry->document.body;
+
+    (void) profile_decode_record_key(entry->key.data, entry->key.len,
+                                     &incarnation, &id);
+
+    if (profile_check_has_id(check, &body, &id)) {
+        return PROFILE_OK;
+    }
+
+    if (body.len < PROFILE_CHECK_AROUND
+        || profile_row_parse(check->parser,
+                             body.data + PROFILE_CHECK_BEFORE,
+                             body.len - PROFILE_CHECK_AROUND, &row)
+           != PROFILE_ROW_VALID
+        || profile_bytes_compare(&row.id, &id) != 0)
+    {
+        entry->damage = "does not have the record id that its body says";
+    }
+
+    return PROFILE_OK;
+}
+
+
+/*
+ * Whether the id stands behind the first member with the primary key's name,
+ * which spares most records the parser.  That a damaged id is found there,
+ * in another object than the row, is beyond belief.
+ */
+
+static int
+profile_check_has_id(const profile_check_t *check,
+    const profile_bytes_t *body, const profile_bytes_t *id)
+{
+    size_t         quote;
+    const u_char  *p, *last;
+
+    last = body->data + body->len;
+    p = memmem(body->data, body->len, check->name, check->name_len);
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    p += check->name_len;
+    quote = (*p == '"');
+
+    if ((size_t) (last - p) < id->len + 2 * quote + 1
+        || memcmp(p + quote, id->data, id->len) != 0)
+    {
+        return 0;
+    }
+
+    p += quote + id->len;
+
+    return quote ? *p == '"' : (*p == ',' || *p == '}');
+}
+
+
+static int
+profile_check_entity(profile_check_t *check,
+    const profile_audit_entry_t *entry, profile_error_t *err)
+{
+    int               rc;
+    profile_entity_t  entity;
+
+    rc = profile_view_entity(check->view, entry->workspace, entry->entity,
+                             &entity, err);
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    memcpy(check->primary_key, entity.primary_key.data,
+           entity.primary_key.len);
+    check->primary_key[entity.primary_key.len] = '\0';
+    check->name_len = (size_t) snprintf(check->name, sizeof(check->name),
+                                        "\"%s\":", check->primary_key);
+    check->incarnation = entry->incarnation;
 
     return PROFILE_OK;
 }

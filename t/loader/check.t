@@ -51,6 +51,28 @@ my @honest = mdb_pairs($generation);
     run_ok($box->loader('check'), {}, 'the same from a dump');
 }
 
+# A record's id is what its body says, in whichever way.
+{
+    my $odd = sandbox({ 'odd.ndjson' => <<'ROWS', 'odd.csv' => <<'CSV' },
+{"id":"a\"b"}
+{"\u0069d":"\u00e9"}
+{"v":{"id":7},"id":8}
+{"v":"\"id\":9","id":-10}
+{ "v" : 1, "id" : "\u00e9t\u00e9" }
+ROWS
+"i""d",v
+"a,""b""
+c",1
+CSV
+        workspace(1, 'Acme', [
+            entity(1, 'Odd', 'id', 'odd.ndjson'),
+            { %{ entity(2, 'CSV', 'i"d', 'odd.csv') }, format => 'csv' }]));
+
+    run_ok($odd->loader('sync'), {}, 'odd ids');
+    run_ok($odd->loader('check'), {}, 'are no damage');
+    like($odd->loader('check')->{out}, qr/ 6 records,/, 'all of them');
+}
+
 # Records that no one points at are no damage while the loader knows of them.
 {
     my ($entity) = grep { $_->[0] eq pack 'C N N', 5, 2, 1 } @honest;
@@ -126,6 +148,15 @@ damaged('another workspace', qr/$place says that it belongs to another entity/,
         changed($record, sub { substr($_[0][1], 4, 4) = pack 'N', 2 }), 1);
 damaged('another entity', qr/$place says that it belongs to another entity/,
         changed($record, sub { substr($_[0][1], 8, 4) = pack 'N', 2 }), 1);
+
+# Its place in the order is the same, and no hash is of it.
+damaged('a record id',
+        qr/^profile-loader: $place does not have the record id that its body/m,
+        sub { $_->[0] =~ s/17\z/16~/ for grep { $_->[0] eq $record } @_; @_ }, 1);
+damaged('a record id made shorter', qr/does not have the record id that its/,
+        sub { $_->[0] =~ s/299\z/29/ for grep { $_->[0] =~ /\A\x20.*299\z/s
+                                               && $_->[0] !~ /\A....\x02/s } @_;
+              @_ });
 
 damaged('a record is missing',
         qr/entity 1 of workspace 1 has 299 records, but says that it has 300/,
