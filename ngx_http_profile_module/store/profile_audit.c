@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "profile_audit.h"
-#include "profile_lmdb.h"
+#include "profile_free.h"
 
 
 /*
@@ -38,6 +38,7 @@ struct profile_audit_s {
     MDB_cursor              *cursor;
     MDB_cursor_op            op;
     profile_meta_t           meta;
+    profile_free_t           free;
     profile_audit_counts_t   counts;
     profile_audit_owner_t   *owners;
     size_t                   nowners;
@@ -114,14 +115,19 @@ profile_audit_open(profile_audit_t **auditp, const profile_view_t *view,
     (void) mdb_env_set_assert(mdb_txn_env(view->txn), profile_audit_assert);
 
     rc = profile_view_meta(view, &audit->meta, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_free_read(&audit->free, view, err);
+    }
+
     if (rc != PROFILE_OK) {
-        free(audit);
+        profile_audit_close(audit);
         return rc;
     }
 
     rc = mdb_cursor_open(view->txn, view->dbi, &audit->cursor);
     if (rc != 0) {
-        free(audit);
+        profile_audit_close(audit);
         return profile_error_lmdb(err, rc, "mdb_cursor_open", view->path);
     }
 
@@ -136,6 +142,7 @@ profile_audit_close(profile_audit_t *audit)
 {
     if (audit != NULL) {
         mdb_cursor_close(audit->cursor);
+        profile_free_release(&audit->free);
         free(audit->owners);
         free(audit);
     }
@@ -706,9 +713,15 @@ profile_audit_lookup(profile_audit_t *audit, profile_audit_entry_t *entry,
         return PROFILE_OK;
     }
 
-    return (rc == 0) ? PROFILE_OK
-                     : profile_error_lmdb(err, rc, "mdb_get",
-                                          audit->view->path);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_get", audit->view->path);
+    }
+
+    if (profile_free_has(&audit->free, &key, &value)) {
+        entry->damage = "is on a page that counts as free";
+    }
+
+    return PROFILE_OK;
 }
 
 

@@ -264,7 +264,7 @@ run_ok($big->loader('sync'), {}, 'a larger store');
 run_ok($big->loader('compact'), {}, 'without free pages');
 
 my $file = $big->data;
-my $bytes = slurp($file);
+our $bytes = slurp($file);
 
 
 sub broken {
@@ -328,6 +328,48 @@ broken('a byte in the file', qr/record \d+ of entity 1 .* hash/,
     fails_ok($big->loader('compact'), 3, qr/a lookup does not find it/,
              'compact does not take it for a healthy one');
     is($big->generation, dirname($file), 'nor publish anything');
+}
+
+# The next commits write to the pages that the list of free ones names: those
+# with records on them must not be there, nor any page twice.
+{
+    spew("$big->{dir}/users.ndjson", join '', map { qq({"id":$_,"v":"$_)
+        . ($_ % 30 ? '-' . 'x' x 300 : 'y' x 9000) . qq("}\n) } 1 .. 3000);
+    $big->configure(workspace(1, 'Acme', [
+        { %{ entity(1, 'Users', 'id', 'users.ndjson') } }]));
+    spew($file, $bytes);
+    run_ok($big->loader('sync'), {}, 'changes leave free pages');
+
+    $file = $big->data;
+    local $bytes = slurp($file);
+    my $meta = unpack('Q<', substr $bytes, 144, 8)
+               > unpack('Q<', substr $bytes, $page + 144, 8) ? 0 : $page;
+    my $root = unpack 'Q<', substr $bytes, $meta + 80, 8;
+    my $at = $root * $page + unpack 'v', substr $bytes, $root * $page + 16, 2;
+    my ($txn, $count, @free) = unpack 'Q< Q< Q<*',
+        substr $bytes, $at + 8, unpack 'V', substr $bytes, $at, 4;
+
+    my %free = map { $_ => 1 } @free;
+    my ($leaf) = grep { !$free{$_} && index(substr($bytes, $_ * $page, $page),
+                                            '"id":1234,') >= 0 } leaves($bytes);
+    my ($large) = grep { unpack('v', substr $bytes, $_ * $page + 10, 2) == 4
+                         && !$free{$_} } 2 .. length($bytes) / $page - 2;
+
+    for ([$leaf, qr/record \d+ of entity 1 .* is on a page that counts as free/],
+         [$large, qr/record \d+ of entity 1 .* is on a page that counts as free/],
+         [$large + 1, qr/record \d+ of .* is on a page that counts as free/],
+         [$free[1], qr/its list of free pages cannot be right/],
+         [1, qr/its list of free pages cannot be right/],
+         [length($bytes) / $page, qr/its list of free pages cannot be right/])
+    {
+        my ($number, $pattern) = @$_;
+
+        broken("page $number as a free one", $pattern, sub {
+            substr($_[0], $at + 24, 8) = pack 'Q<', $number });
+    }
+
+    spew($file, $bytes);
+    run_ok($big->loader('check'), {}, 'free pages as they should be');
 }
 
 # Whatever else is on the pages: an error or a crash, said in one way.
