@@ -36,6 +36,8 @@ static int profile_publish_make(const char *path, mode_t mode, off_t size,
     const profile_owner_t *owner, profile_error_t *err);
 static int profile_publish_own(int fd, const char *path, mode_t mode,
     const profile_owner_t *owner, profile_error_t *err);
+static int profile_publish_end(const char *directory,
+    const profile_generation_t *gen, profile_error_t *err);
 static int profile_publish_sync(const char *directory,
     profile_error_t *err);
 
@@ -234,32 +236,51 @@ profile_publish(const char *directory, const profile_owner_t *owner,
     rc = profile_publish_replace(directory, PROFILE_CURRENT_FILE, line, owner,
                                  err);
 
-    if (rc == PROFILE_OK) {
-        rc = profile_publish_sync(directory, err);
-    }
-
-    /* not before: a power cut must not leave one that looks finished */
-
-    if (rc == PROFILE_OK) {
-        profile_publish_unmark(gen);
-    }
-
-    return rc;
+    return (rc == PROFILE_OK) ? profile_publish_end(directory, gen, err)
+                              : rc;
 }
 
 
-void
-profile_publish_unmark(const profile_generation_t *gen)
+int
+profile_publish_finish(const char *directory,
+    const profile_generation_t *gen, profile_error_t *err)
 {
-    char             path[PATH_MAX];
-    profile_error_t  ignored;
+    int          rc;
+    char         path[PATH_MAX];
+    struct stat  st;
 
-    if (profile_path(path, sizeof(path), gen->path, PROFILE_MAKING_FILE,
-                     &ignored)
-        == PROFILE_OK)
-    {
+    rc = profile_path(path, sizeof(path), gen->path, PROFILE_MAKING_FILE,
+                      err);
+
+    return (rc == PROFILE_OK && stat(path, &st) == 0)
+           ? profile_publish_end(directory, gen, err) : rc;
+}
+
+
+/*
+ * What is committed to the generation from now on is lost where CURRENT is.
+ * The mark goes last: a power cut must not leave one that looks finished.
+ */
+
+static int
+profile_publish_end(const char *directory, const profile_generation_t *gen,
+    profile_error_t *err)
+{
+    int   rc;
+    char  path[PATH_MAX];
+
+    rc = profile_publish_sync(directory, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_path(path, sizeof(path), gen->path, PROFILE_MAKING_FILE,
+                          err);
+    }
+
+    if (rc == PROFILE_OK) {
         (void) unlink(path);
     }
+
+    return rc;
 }
 
 

@@ -77,9 +77,13 @@ int profile_publish_replace(const char *directory, const char *name,
 int profile_publish(const char *directory, const profile_owner_t *owner,
     const profile_generation_t *gen, profile_error_t *err);
 
-/* Takes the mark away that prepare has made: this one is, or was, live. */
+/*
+ * Ends what profile_publish() has begun, for the generation that CURRENT
+ * names: whoever made it the live one may have been killed right after that.
+ */
 
-void profile_publish_unmark(const profile_generation_t *gen);
+int profile_publish_finish(const char *directory,
+    const profile_generation_t *gen, profile_error_t *err);
 
 
 #endif /* _PROFILE_PUBLISH_H_INCLUDED_ */

@@ -353,11 +353,11 @@ profile_writer_find(profile_writer_t *writer, profile_error_t *err)
     }
 
     if (rc == PROFILE_OK) {
+        rc = profile_publish_finish(writer->directory, &writer->generation,
+                                    err);
+    }
 
-        /* who published it may have been killed before this */
-
-        profile_publish_unmark(&writer->generation);
-
+    if (rc == PROFILE_OK) {
         rc = profile_writer_check(writer, err);
     }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "profile_publish.h"
@@ -24,11 +25,27 @@ static void publish_next(void);
 static void publish_file(void);
 static void publish_current(void);
 static void publish_atomic(void);
+static void publish_finish(void);
 static void publish_denied(void);
+static int publish_synced(const char *path);
 static gid_t publish_group(void);
 static int publish_owned(const char *path, const profile_owner_t *owner);
 static long long publish_prepare(const char *store,
     profile_generation_t *gen);
+
+
+static struct stat  publish_last_sync;
+
+
+/* Instead of the one in libc, and does what that one does. */
+
+int
+fsync(int fd)
+{
+    (void) fstat(fd, &publish_last_sync);
+
+    return (int) syscall(SYS_fsync, fd);
+}
 
 
 int
@@ -53,6 +70,7 @@ main(void)
     publish_file();
     publish_current();
     publish_atomic();
+    publish_finish();
     publish_denied();
 
     is_int(scratch_descriptors(), descriptors, "no descriptor is left");
@@ -391,6 +409,43 @@ publish_atomic(void)
 }
 
 
+/*
+ * Who is killed after the rename has not synced it.  The next one must do
+ * that before it commits to what may not be the live one after a power cut.
+ */
+
+static void
+publish_finish(void)
+{
+    char                  *mark;
+    const char            *store;
+    profile_error_t        err;
+    profile_generation_t   gen;
+
+    store = scratch("finish");
+    (void) mkdir(store, 0750);
+
+    is_int(publish_prepare(store, &gen), 1, "a generation");
+
+    mark = strdup(scratch("finish/gen-000001/" PROFILE_MAKING_FILE));
+    scratch_text(scratch("finish/CURRENT"), "gen-000001\n");
+
+    (void) publish_synced(store);
+    ok(scratch_exists(mark), "is marked when it becomes the live one");
+
+    is_int(profile_publish_finish(store, &gen, &err), PROFILE_OK,
+           "the next one ends what was begun");
+    ok(publish_synced(store), "syncs the folder");
+    ok(!scratch_exists(mark), "and takes the mark away");
+
+    is_int(profile_publish_finish(store, &gen, &err), PROFILE_OK,
+           "once it has ended");
+    ok(!publish_synced(store), "there is nothing to sync");
+
+    free(mark);
+}
+
+
 static void
 publish_denied(void)
 {
@@ -409,6 +464,22 @@ publish_denied(void)
            PROFILE_DENIED, "a group that the user is not in");
     ok(strstr(err.text, scratch("denied")) != NULL, "%s", err.text);
     ok(!scratch_exists(scratch("denied")), "leaves no folder");
+}
+
+
+static int
+publish_synced(const char *path)
+{
+    int          synced;
+    struct stat  st;
+
+    synced = (stat(path, &st) == 0
+              && publish_last_sync.st_dev == st.st_dev
+              && publish_last_sync.st_ino == st.st_ino);
+
+    memset(&publish_last_sync, 0, sizeof(struct stat));
+
+    return synced;
 }
 
 
