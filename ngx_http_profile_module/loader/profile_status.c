@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "profile_buffer.h"
 #include "profile_commands.h"
 #include "profile_reader.h"
 #include "profile_text.h"
@@ -22,7 +23,10 @@ static int profile_status_read(const char *directory, json_t **status,
 static int profile_status_workspaces(const profile_reader_t *reader,
     const profile_view_t *view, json_t *list, profile_error_t *err);
 static int profile_status_keys(const profile_view_t *view,
-    uint32_t workspace, json_int_t *count, profile_error_t *err);
+    profile_buffer_t *keys, profile_error_t *err);
+static json_int_t profile_status_count(const profile_buffer_t *keys,
+    uint32_t workspace, size_t *next);
+static int profile_status_compare(const void *one, const void *two);
 static int profile_status_entities(const profile_reader_t *reader,
     const profile_view_t *view, uint32_t workspace, json_t *list,
     profile_error_t *err);
@@ -148,68 +152,118 @@ profile_status_workspaces(const profile_reader_t *reader,
     const profile_view_t *view, json_t *list, profile_error_t *err)
 {
     int                   rc;
+    size_t                next;
     json_t               *name, *entities;
-    json_int_t            keys;
+    json_int_t            count;
     profile_walk_t        walk;
+    profile_buffer_t      keys;
     profile_workspace_t   workspace;
+
+    next = 0;
+    memset(&keys, 0, sizeof(profile_buffer_t));
 
     profile_walk_workspaces(&walk);
 
-    for ( ;; ) {
+    rc = profile_status_keys(view, &keys, err);
+
+    while (rc == PROFILE_OK) {
         rc = profile_view_next_workspace(view, &walk, &workspace, err);
 
         if (rc != PROFILE_OK) {
-            return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
+            break;
         }
 
         name = profile_status_bytes(&workspace.name);
         entities = json_array();
+        count = profile_status_count(&keys, workspace.id, &next);
 
-        rc = profile_status_keys(view, workspace.id, &keys, err);
-
-        if (rc == PROFILE_OK) {
-            rc = profile_status_entities(reader, view, workspace.id,
-                                         entities, err);
-        }
+        rc = profile_status_entities(reader, view, workspace.id, entities,
+                                     err);
 
         (void) json_array_append_new(list,
                                      json_pack("{s:I,s:o,s:I,s:o}",
                                                "id",
                                                (json_int_t) workspace.id,
                                                "name", name,
-                                               "keys", keys,
+                                               "keys", count,
                                                "entities", entities));
-
-        if (rc != PROFILE_OK) {
-            return rc;
-        }
     }
+
+    free(keys.data);
+
+    return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
 }
 
 
+/* The workspace of each key, in order: keys are walked through only once. */
+
 static int
-profile_status_keys(const profile_view_t *view, uint32_t workspace,
-    json_int_t *count, profile_error_t *err)
+profile_status_keys(const profile_view_t *view, profile_buffer_t *keys,
+    profile_error_t *err)
 {
     int             rc;
     u_char          digest[PROFILE_DIGEST_SIZE];
     profile_key_t   key;
     profile_walk_t  walk;
 
-    *count = 0;
     profile_walk_keys(&walk);
 
     for ( ;; ) {
         rc = profile_view_next_key(view, &walk, digest, &key, err);
 
         if (rc != PROFILE_OK) {
-            return (rc == PROFILE_NOT_FOUND) ? PROFILE_OK : rc;
+            break;
         }
 
-        if (key.workspace == workspace) {
-            (*count)++;
-        }
+        profile_buffer_append(keys, &key.workspace, sizeof(uint32_t));
     }
+
+    if (rc != PROFILE_NOT_FOUND) {
+        return rc;
+    }
+
+    if (keys->len != 0) {
+        qsort(keys->data, keys->len / sizeof(uint32_t), sizeof(uint32_t),
+              profile_status_compare);
+    }
+
+    return PROFILE_OK;
+}
+
+
+/* Workspaces come in order, too: next is where the one before has ended. */
+
+static json_int_t
+profile_status_count(const profile_buffer_t *keys, uint32_t workspace,
+    size_t *next)
+{
+    uint32_t    owner;
+    json_int_t  count;
+
+    for (count = 0; *next < keys->len; *next += sizeof(uint32_t)) {
+
+        memcpy(&owner, keys->data + *next, sizeof(uint32_t));
+
+        if (owner > workspace) {
+            break;
+        }
+
+        count += (owner == workspace);
+    }
+
+    return count;
+}
+
+
+static int
+profile_status_compare(const void *one, const void *two)
+{
+    uint32_t  a, b;
+
+    a = *(const uint32_t *) one;
+    b = *(const uint32_t *) two;
+
+    return (a > b) - (a < b);
 }
 
 

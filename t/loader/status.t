@@ -366,4 +366,17 @@ my $first = $box->status;
     is($box->status->{readers}, 0, 'and leave no reader behind');
 }
 
+# Keys stand in the order of their hashes, whosever they are.
+{
+    my @counts = (0, 3, 0, 1, 12, 0);
+    my $many = sandbox({}, map { my $id = $_ + 1;
+        workspace($id, "W$id", [],
+                  keys => [map { key_of("$id-$_") } 1 .. $counts[$id - 1]]) }
+        0 .. $#counts);
+
+    run_ok($many->loader('apply'), {}, 'many keys');
+    is_deeply([map { $_->{keys} } @{ $many->status->{workspaces} }], \@counts,
+              'are counted for each workspace');
+}
+
 done_testing();
