@@ -313,7 +313,7 @@ profile_check_has_id(const profile_check_t *check,
     }
 
     p += check->name_len;
-    quote = (*p == '"');
+    quote = (p < last && *p == '"');
 
     if ((size_t) (last - p) < id->len + 2 * quote + 1
         || memcmp(p + quote, id->data, id->len) != 0)
