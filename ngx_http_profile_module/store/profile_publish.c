@@ -24,6 +24,8 @@
 #define PROFILE_LOCK_SIZE  (PROFILE_MAX_READERS * 64)
 
 
+static int profile_publish_new(const char *directory,
+    const profile_owner_t *owner, profile_error_t *err);
 static int profile_publish_check(const char *directory,
     profile_error_t *err);
 static int profile_publish_fill(const char *path,
@@ -46,14 +48,18 @@ int
 profile_publish_directory(const char *directory, const gid_t *group,
     profile_owner_t *owner, profile_error_t *err)
 {
-    int          fd, rc, made;
+    int          fd, rc;
     struct stat  st;
 
-    made = (mkdir(directory, PROFILE_DIR_MODE) == 0);
+    if (lstat(directory, &st) == -1 && errno == ENOENT) {
 
-    if (!made && errno != EEXIST) {
-        return profile_error_errno(err, errno, "cannot make the folder %s",
-                                   directory);
+        owner->uid = geteuid();
+        owner->gid = (group != NULL) ? *group : getegid();
+
+        rc = profile_publish_new(directory, owner, err);
+        if (rc != PROFILE_OK) {
+            return rc;
+        }
     }
 
     fd = open(directory, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
@@ -64,22 +70,6 @@ profile_publish_directory(const char *directory, const gid_t *group,
                ? profile_modes_access(directory, R_OK|X_OK, err)
                : profile_error_errno(err, rc, "cannot open the folder %s",
                                      directory);
-    }
-
-    if (made) {
-        owner->uid = geteuid();
-        owner->gid = (group != NULL) ? *group : getegid();
-
-        rc = profile_publish_own(fd, directory, PROFILE_DIR_MODE, owner,
-                                 err);
-
-        (void) close(fd);
-
-        if (rc != PROFILE_OK) {
-            (void) rmdir(directory);
-        }
-
-        return rc;
     }
 
     if (fstat(fd, &st) == -1) {
@@ -99,6 +89,69 @@ profile_publish_directory(const char *directory, const gid_t *group,
            ? profile_modes_require(directory, PROFILE_DIR_MODE, owner->gid,
                                    err)
            : rc;
+}
+
+
+/*
+ * Under another name until it has its owner and its mode: another loader, or
+ * the next one after this was killed, would take what it finds for what it
+ * is to be.
+ */
+
+static int
+profile_publish_new(const char *directory, const profile_owner_t *owner,
+    profile_error_t *err)
+{
+    int     n, fd, rc;
+    char    path[PATH_MAX];
+    size_t  len;
+
+    len = strlen(directory);
+
+    while (len > 1 && directory[len - 1] == '/') {
+        len--;
+    }
+
+    n = snprintf(path, sizeof(path), "%.*s.new-%ld", (int) len, directory,
+                 (long) getpid());
+
+    if (n < 0 || (size_t) n >= sizeof(path)) {
+        return profile_error(err, PROFILE_FAILED,
+                             "%.200s...: the path is too long", directory);
+    }
+
+    /* one that was killed may have had this number, too */
+
+    (void) rmdir(path);
+
+    if (mkdir(path, PROFILE_DIR_MODE) == -1) {
+        return profile_error_errno(err, errno, "cannot make the folder %s",
+                                   directory);
+    }
+
+    fd = open(path, O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+
+    rc = (fd == -1)
+         ? profile_error_errno(err, errno, "cannot open the folder %s", path)
+         : profile_publish_own(fd, directory, PROFILE_DIR_MODE, owner, err);
+
+    if (fd != -1) {
+        (void) close(fd);
+    }
+
+    /* one that is there by now, with something in it, is as good */
+
+    if (rc == PROFILE_OK
+        && rename(path, directory) == -1
+        && errno != EEXIST && errno != ENOTEMPTY)
+    {
+        rc = profile_error_errno(err, errno, "cannot make the folder %s",
+                                 directory);
+    }
+
+    (void) rmdir(path);
+
+    return rc;
 }
 
 

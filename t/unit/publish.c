@@ -35,9 +35,22 @@ static long long publish_prepare(const char *store,
 
 
 static struct stat  publish_last_sync;
+static const char  *publish_unfinished;
+static int          publish_seen;
 
 
-/* Instead of the one in libc, and does what that one does. */
+/* Instead of those in libc, and do what those do. */
+
+int
+fchown(int fd, uid_t uid, gid_t gid)
+{
+    if (publish_unfinished != NULL && scratch_exists(publish_unfinished)) {
+        publish_seen = 1;
+    }
+
+    return (int) syscall(SYS_fchown, fd, uid, gid);
+}
+
 
 int
 fsync(int fd)
@@ -92,8 +105,15 @@ publish_new(void)
     group = publish_group();
     store = scratch("new");
 
+    publish_unfinished = store;
+
     is_int(profile_publish_directory(store, &group, &owner, &err),
            PROFILE_OK, "a new folder");
+    ok(!publish_seen, "is not there before it has its owner");
+    is_int(scratch_entries(scratch("%s", "")), 1, "nor under another name");
+
+    publish_unfinished = NULL;
+
     ok(owner.uid == geteuid() && owner.gid == group,
        "belongs to the user and the group that was named");
     is_int(scratch_mode(store), 0750, "its mode");
