@@ -223,7 +223,8 @@ for my $kind (sort keys %value) {
         'of one byte' => sub { substr $_[0], 0, 1 },
         'cut inside its header' => sub { substr $_[0], 0, 7 },
         'cut at the end of its header'
-            => sub { substr $_[0], 0, $kind eq 'key' ? 15 : 35 },
+            => sub { substr $_[0], 0, { key => 23, entity => 63 }->{$kind}
+                                       // 39 },
         'of another kind' => sub { "\x7f" . substr $_[0], 1 },
         'with unknown flags'
             => sub { substr($_[0], 0, 1) . "\x80" . substr $_[0], 2 },
@@ -250,6 +251,14 @@ for my $kind (sort keys %value) {
             return $value;
         };
     }
+
+    # Above all a key, which nothing else binds to its workspace.
+    value_case("a $kind with two bits of its workspace flipped", $paths,
+               with_tag($tag, sub {
+        my ($key, $value) = @_;
+        substr($value, $owner + 3, 1) ^= "\x03";
+        return [$key, $value, 'as it is'];
+    }));
 
     $change{'with bytes after its end'} = sub { "$_[0]x" };
 

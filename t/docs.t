@@ -14,6 +14,7 @@ use Time::HiRes qw(sleep);
 
 use lib 't/lib';
 use ProfileDocs;
+use ProfileFormat;
 
 if (($ENV{PROFILE_TEST_MODE} || '') eq 'hup') {
     plan skip_all => 'the documentation is the same after a reload';
@@ -930,6 +931,7 @@ sub decode_store {
         is($found->{tag}, ord $key, "$name: tag") if $name ne 'META';
         is($found->{flags} // 0, 0, "$name: flags");
         is($found->{zero} // 0, 0, "$name: zero");
+        is($found->{sum}, checksum($key, $value), "$name: sum");
 
         $found->{key} = substr $key, 1;
         push @{ $seen{$name} }, $found;

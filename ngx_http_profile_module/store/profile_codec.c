@@ -21,13 +21,16 @@
 #define PROFILE_META_COMPLETE        12
 #define PROFILE_META_CREATED         16
 #define PROFILE_META_NEXT            24
+#define PROFILE_META_SUM             32
 
 #define PROFILE_KEY_NAME_LEN         2
 #define PROFILE_KEY_WORKSPACE        4
 #define PROFILE_KEY_EXPIRES          8
+#define PROFILE_KEY_SUM              16
 
 #define PROFILE_WORKSPACE_NAME_LEN   2
 #define PROFILE_WORKSPACE_ID         4
+#define PROFILE_WORKSPACE_SUM        8
 
 #define PROFILE_ENTITY_NAME_LEN      2
 #define PROFILE_ENTITY_WORKSPACE     4
@@ -39,14 +42,17 @@
 #define PROFILE_ENTITY_BYTES         32
 #define PROFILE_ENTITY_CHANGED       40
 #define PROFILE_ENTITY_REFRESHED     48
+#define PROFILE_ENTITY_SUM           56
 
 #define PROFILE_ORPHAN_WORKSPACE     4
 #define PROFILE_ORPHAN_ENTITY        8
+#define PROFILE_ORPHAN_SUM           12
 
 #define PROFILE_CURSOR_COLUMN_LEN    2
 #define PROFILE_CURSOR_WORKSPACE     4
 #define PROFILE_CURSOR_ENTITY        8
 #define PROFILE_CURSOR_VALUE_LEN     12
+#define PROFILE_CURSOR_SUM           16
 
 #define PROFILE_DOCUMENT_OFFSET      2
 #define PROFILE_DOCUMENT_WORKSPACE   4
@@ -54,29 +60,35 @@
 #define PROFILE_DOCUMENT_CHANGED     12
 #define PROFILE_DOCUMENT_HASH        16
 #define PROFILE_DOCUMENT_LENGTH      32
+#define PROFILE_DOCUMENT_SUM         36
+
+
+/* Odd, with its bits spread evenly: the golden ratio in 64 bits. */
+
+#define PROFILE_SUM_FACTOR           0x9e3779b97f4a7c15
 
 
 /* The layout is a promise to files that exist: it may not move by itself. */
 
 _Static_assert(sizeof(PROFILE_MAGIC) == PROFILE_MAGIC_SIZE,
                "the magic fills its field");
-_Static_assert(PROFILE_META_NEXT + 8 == PROFILE_META_SIZE,
+_Static_assert(PROFILE_META_SUM + 8 == PROFILE_META_SIZE,
                "the meta value ends after its last field");
-_Static_assert(PROFILE_KEY_EXPIRES + 8 == PROFILE_KEY_SIZE,
+_Static_assert(PROFILE_KEY_SUM + 8 == PROFILE_KEY_SIZE,
                "a key's name follows its last field");
-_Static_assert(PROFILE_WORKSPACE_ID + 4 == PROFILE_WORKSPACE_SIZE,
+_Static_assert(PROFILE_WORKSPACE_SUM + 8 == PROFILE_WORKSPACE_SIZE,
                "a workspace's name follows its last field");
-_Static_assert(PROFILE_ENTITY_REFRESHED + 8 == PROFILE_ENTITY_SIZE,
+_Static_assert(PROFILE_ENTITY_SUM + 8 == PROFILE_ENTITY_SIZE,
                "an entity's names follow its last field");
-_Static_assert(PROFILE_ORPHAN_ENTITY + 4 == PROFILE_ORPHAN_SIZE,
+_Static_assert(PROFILE_ORPHAN_SUM + 8 == PROFILE_ORPHAN_SIZE,
                "an orphan ends after its last field");
-_Static_assert(PROFILE_CURSOR_VALUE_LEN + 4 == PROFILE_CURSOR_SIZE,
+_Static_assert(PROFILE_CURSOR_SUM + 8 == PROFILE_CURSOR_SIZE,
                "a cursor's column follows its last field");
 _Static_assert(PROFILE_DOCUMENT_HASH + PROFILE_HASH_SIZE
                == PROFILE_DOCUMENT_LENGTH,
                "the length follows the hash");
-_Static_assert(PROFILE_DOCUMENT_LENGTH + 4 == PROFILE_DOCUMENT_SIZE,
-               "a body follows its length");
+_Static_assert(PROFILE_DOCUMENT_SUM + 4 == PROFILE_DOCUMENT_SIZE,
+               "a body follows its header");
 _Static_assert(PROFILE_KEY_MAX <= 511,
                "LMDB's default limit of a key");
 _Static_assert(PROFILE_NAME_MAX <= UINT16_MAX,
@@ -94,6 +106,12 @@ static uint64_t profile_get64(const u_char *p);
 static void profile_put_head(u_char *p, int tag, size_t size);
 static int profile_has_head(const u_char *p, size_t len, int tag,
     size_t size);
+static void profile_put_sum(u_char *p, size_t len, size_t size);
+static int profile_has_sum(const u_char *p, size_t len, size_t size);
+static uint64_t profile_value_sum(const u_char *p, size_t len, size_t size);
+static uint32_t profile_document_sum(const u_char *p);
+static uint64_t profile_sum(uint64_t sum, const u_char *p, size_t len);
+static uint64_t profile_sum_word(uint64_t sum, uint64_t word);
 static void profile_put_bytes(u_char *p, const profile_bytes_t *bytes);
 static void profile_set_bytes(profile_bytes_t *bytes, const u_char *p,
     size_t len);
@@ -297,6 +315,7 @@ profile_encode_meta(u_char *p, const profile_meta_t *meta)
     (void) profile_put32(p + PROFILE_META_COMPLETE, meta->complete);
     (void) profile_put64(p + PROFILE_META_CREATED, meta->created);
     (void) profile_put32(p + PROFILE_META_NEXT, meta->next_incarnation);
+    profile_put_sum(p, PROFILE_META_SIZE, PROFILE_META_SIZE);
 }
 
 
@@ -317,7 +336,9 @@ profile_decode_meta(const u_char *p, size_t len, profile_meta_t *meta)
         return PROFILE_FOREIGN;
     }
 
-    if (len != PROFILE_META_SIZE) {
+    if (len != PROFILE_META_SIZE
+        || !profile_has_sum(p, len, PROFILE_META_SIZE))
+    {
         return PROFILE_DAMAGED;
     }
 
@@ -338,6 +359,7 @@ profile_encode_key(u_char *p, const profile_key_t *key)
     (void) profile_put32(p + PROFILE_KEY_WORKSPACE, key->workspace);
     (void) profile_put64(p + PROFILE_KEY_EXPIRES, key->expires);
     profile_put_bytes(p + PROFILE_KEY_SIZE, &key->name);
+    profile_put_sum(p, profile_key_size(key), PROFILE_KEY_SIZE);
 }
 
 
@@ -352,7 +374,9 @@ profile_decode_key(const u_char *p, size_t len, profile_key_t *key)
 
     name = profile_get16(p + PROFILE_KEY_NAME_LEN);
 
-    if (len != PROFILE_KEY_SIZE + name) {
+    if (len != PROFILE_KEY_SIZE + name
+        || !profile_has_sum(p, len, PROFILE_KEY_SIZE))
+    {
         return PROFILE_DAMAGED;
     }
 
@@ -373,6 +397,8 @@ profile_encode_workspace(u_char *p, const profile_workspace_t *workspace)
                          (uint16_t) workspace->name.len);
     (void) profile_put32(p + PROFILE_WORKSPACE_ID, workspace->id);
     profile_put_bytes(p + PROFILE_WORKSPACE_SIZE, &workspace->name);
+    profile_put_sum(p, profile_workspace_size(workspace),
+                    PROFILE_WORKSPACE_SIZE);
 }
 
 
@@ -390,7 +416,9 @@ profile_decode_workspace(const u_char *p, size_t len,
 
     name = profile_get16(p + PROFILE_WORKSPACE_NAME_LEN);
 
-    if (len != PROFILE_WORKSPACE_SIZE + name) {
+    if (len != PROFILE_WORKSPACE_SIZE + name
+        || !profile_has_sum(p, len, PROFILE_WORKSPACE_SIZE))
+    {
         return PROFILE_DAMAGED;
     }
 
@@ -420,9 +448,10 @@ profile_encode_entity(u_char *p, const profile_entity_t *entity)
     (void) profile_put64(p + PROFILE_ENTITY_CHANGED, entity->changed);
     (void) profile_put64(p + PROFILE_ENTITY_REFRESHED, entity->refreshed);
 
-    p += PROFILE_ENTITY_SIZE;
-    profile_put_bytes(p, &entity->name);
-    profile_put_bytes(p + entity->name.len, &entity->primary_key);
+    profile_put_bytes(p + PROFILE_ENTITY_SIZE, &entity->name);
+    profile_put_bytes(p + PROFILE_ENTITY_SIZE + entity->name.len,
+                      &entity->primary_key);
+    profile_put_sum(p, profile_entity_size(entity), PROFILE_ENTITY_SIZE);
 }
 
 
@@ -438,7 +467,9 @@ profile_decode_entity(const u_char *p, size_t len, profile_entity_t *entity)
     name = profile_get16(p + PROFILE_ENTITY_NAME_LEN);
     primary_key = profile_get16(p + PROFILE_ENTITY_PKEY_LEN);
 
-    if (len != PROFILE_ENTITY_SIZE + name + primary_key) {
+    if (len != PROFILE_ENTITY_SIZE + name + primary_key
+        || !profile_has_sum(p, len, PROFILE_ENTITY_SIZE))
+    {
         return PROFILE_DAMAGED;
     }
 
@@ -466,6 +497,7 @@ profile_encode_orphan(u_char *p, const profile_orphan_t *orphan)
 
     (void) profile_put32(p + PROFILE_ORPHAN_WORKSPACE, orphan->workspace);
     (void) profile_put32(p + PROFILE_ORPHAN_ENTITY, orphan->entity);
+    profile_put_sum(p, PROFILE_ORPHAN_SIZE, PROFILE_ORPHAN_SIZE);
 }
 
 
@@ -475,7 +507,8 @@ int
 profile_decode_orphan(const u_char *p, size_t len, profile_orphan_t *orphan)
 {
     if (!profile_has_head(p, len, PROFILE_TAG_ORPHAN, PROFILE_ORPHAN_SIZE)
-        || len != PROFILE_ORPHAN_SIZE)
+        || len != PROFILE_ORPHAN_SIZE
+        || !profile_has_sum(p, len, PROFILE_ORPHAN_SIZE))
     {
         return PROFILE_DAMAGED;
     }
@@ -499,9 +532,10 @@ profile_encode_cursor(u_char *p, const profile_cursor_t *cursor)
     (void) profile_put16(p + PROFILE_CURSOR_VALUE_LEN,
                          (uint16_t) cursor->value.len);
 
-    p += PROFILE_CURSOR_SIZE;
-    profile_put_bytes(p, &cursor->column);
-    profile_put_bytes(p + cursor->column.len, &cursor->value);
+    profile_put_bytes(p + PROFILE_CURSOR_SIZE, &cursor->column);
+    profile_put_bytes(p + PROFILE_CURSOR_SIZE + cursor->column.len,
+                      &cursor->value);
+    profile_put_sum(p, profile_cursor_size(cursor), PROFILE_CURSOR_SIZE);
 }
 
 
@@ -517,7 +551,9 @@ profile_decode_cursor(const u_char *p, size_t len, profile_cursor_t *cursor)
     column = profile_get16(p + PROFILE_CURSOR_COLUMN_LEN);
     value = profile_get16(p + PROFILE_CURSOR_VALUE_LEN);
 
-    if (len != PROFILE_CURSOR_SIZE + column + value) {
+    if (len != PROFILE_CURSOR_SIZE + column + value
+        || !profile_has_sum(p, len, PROFILE_CURSOR_SIZE))
+    {
         return PROFILE_DAMAGED;
     }
 
@@ -546,6 +582,7 @@ profile_encode_document(u_char *p, int tag,
     memcpy(p + PROFILE_DOCUMENT_HASH, document->hash, PROFILE_HASH_SIZE);
     (void) profile_put32(p + PROFILE_DOCUMENT_LENGTH,
                          (uint32_t) document->body.len);
+    (void) profile_put32(p + PROFILE_DOCUMENT_SUM, profile_document_sum(p));
     profile_put_bytes(p + PROFILE_DOCUMENT_SIZE, &document->body);
 }
 
@@ -569,7 +606,9 @@ profile_decode_document(const u_char *p, size_t len, int tag,
      */
 
     if (profile_get32(p + PROFILE_DOCUMENT_LENGTH)
-        != len - PROFILE_DOCUMENT_SIZE)
+        != len - PROFILE_DOCUMENT_SIZE
+        || profile_get32(p + PROFILE_DOCUMENT_SUM)
+           != profile_document_sum(p))
     {
         return PROFILE_DAMAGED;
     }
@@ -646,6 +685,79 @@ static int
 profile_has_head(const u_char *p, size_t len, int tag, size_t size)
 {
     return len >= size && p[0] == tag && p[1] == 0;
+}
+
+
+/* The last of a value's size fixed bytes are its checksum. */
+
+static void
+profile_put_sum(u_char *p, size_t len, size_t size)
+{
+    (void) profile_put64(p + size - 8, profile_value_sum(p, len, size));
+}
+
+
+static int
+profile_has_sum(const u_char *p, size_t len, size_t size)
+{
+    return profile_get64(p + size - 8) == profile_value_sum(p, len, size);
+}
+
+
+static uint64_t
+profile_value_sum(const u_char *p, size_t len, size_t size)
+{
+    uint64_t  sum;
+
+    sum = profile_sum(len, p, size - 8);
+
+    return profile_sum(sum, p + size, len - size);
+}
+
+
+static uint32_t
+profile_document_sum(const u_char *p)
+{
+    uint64_t  sum;
+
+    sum = profile_sum(PROFILE_DOCUMENT_SIZE, p, PROFILE_DOCUMENT_SUM);
+
+    return (uint32_t) sum;
+}
+
+
+/*
+ * Eight bytes at a time, the last ones filled up with zeros.  Each step maps
+ * sums one to one, so whatever changes within eight bytes changes the sum.
+ */
+
+static uint64_t
+profile_sum(uint64_t sum, const u_char *p, size_t len)
+{
+    u_char  last[8];
+
+    for ( /* void */ ; len >= sizeof(last); len -= sizeof(last)) {
+        sum = profile_sum_word(sum, profile_get64(p));
+        p += sizeof(last);
+    }
+
+    if (len != 0) {
+        memset(last, 0, sizeof(last));
+        memcpy(last, p, len);
+        sum = profile_sum_word(sum, profile_get64(last));
+    }
+
+    return sum;
+}
+
+
+static uint64_t
+profile_sum_word(uint64_t sum, uint64_t word)
+{
+    sum ^= word;
+    sum *= PROFILE_SUM_FACTOR;
+
+    return sum ^ sum >> 32;
 }
 
 

@@ -9,6 +9,10 @@
  * read byte by byte: LMDB aligns them anyhow.  A decoder refuses whatever
  * is not exactly one value of its kind, and what it returns points into the
  * value it was given.
+ *
+ * LMDB 0.9 has no checksums.  So each value has one, at the end of its fixed
+ * fields: one bit that flips on a disk must not give a key to another
+ * workspace.  A document's covers these fields alone, its hash the body.
  */
 
 
@@ -53,13 +57,13 @@ typedef enum {
 #define PROFILE_KEY_MAX             (PROFILE_RECORD_PREFIX_SIZE               \
                                      + PROFILE_RECORD_ID_MAX)
 
-#define PROFILE_META_SIZE           32
-#define PROFILE_KEY_SIZE            16       /* then the name */
-#define PROFILE_WORKSPACE_SIZE      8        /* then the name */
-#define PROFILE_ENTITY_SIZE         56       /* then name and primary key */
-#define PROFILE_ORPHAN_SIZE         12
-#define PROFILE_CURSOR_SIZE         16       /* then column and value */
-#define PROFILE_DOCUMENT_SIZE       36       /* then the body */
+#define PROFILE_META_SIZE           40
+#define PROFILE_KEY_SIZE            24       /* then the name */
+#define PROFILE_WORKSPACE_SIZE      16       /* then the name */
+#define PROFILE_ENTITY_SIZE         64       /* then name and primary key */
+#define PROFILE_ORPHAN_SIZE         20
+#define PROFILE_CURSOR_SIZE         24       /* then column and value */
+#define PROFILE_DOCUMENT_SIZE       40       /* then the body */
 
 
 /* Bytes that belong to somebody else, not terminated. */

@@ -20,6 +20,7 @@ use File::Find ();
 use File::Temp qw(tempdir);
 use JSON::PP ();
 use POSIX ();
+use ProfileFormat;
 use Test::More ();
 use Time::HiRes ();
 
@@ -678,7 +679,8 @@ sub records_of {
 
 
 # Makes the data file of a generation anew from pairs, behind the loader's
-# back, for stores that no loader would make.
+# back, for stores that no loader would make. Values get the checksums that
+# they should have, unless a pair has a third element that is true.
 
 sub restore_pairs {
     my ($generation, @pairs) = @_;
@@ -687,7 +689,12 @@ sub restore_pairs {
                . "mapsize=1073741824\nmaxreaders=1024\n"
                . "db_pagesize=4096\nHEADER=END\n";
 
-    $text .= join '', map { ' ' . unpack('H*', $_) . "\n" } @$_ for @pairs;
+    for my $pair (@pairs) {
+        my ($key, $value, $as_it_is) = @$pair;
+
+        $value = summed($key, $value) if !$as_it_is;
+        $text .= join '', map { ' ' . unpack('H*', $_) . "\n" } $key, $value;
+    }
 
     my $dump = new_dir() . '/dump';
     spew($dump, $text . "DATA=END\n");

@@ -37,7 +37,7 @@ sub keys_of {
         next if $tag != 2;
 
         my (undef, undef, undef, $workspace, $expires, $name)
-            = unpack 'C C n N Q> a*', $pair->[1];
+            = unpack 'C C n N Q> x8 a*', $pair->[1];
         $keys{$hash} = [$workspace, $expires, $name];
     }
 

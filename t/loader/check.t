@@ -81,9 +81,9 @@ CSV
 
     my @pairs = map { [@$_] } grep { $_ != $entity && $_ != $list } @honest;
     my $body = '{"data":[]}';
-    push @pairs, [pack('C N', 6, $incarnation), pack 'C x3 N N', 6, 2, 1],
+    push @pairs, [pack('C N', 6, $incarnation), pack 'C x3 N N x8', 6, 2, 1],
         [$list->[0], substr($list->[1], 0, 16) . substr(sha256($body), 0, 16)
-                     . pack('N', length $body) . $body];
+                     . pack('N x4', length $body) . $body];
     restore_pairs($generation, sort { $a->[0] cmp $b->[0] } @pairs);
 
     my $run = $box->loader('check');
@@ -144,6 +144,9 @@ damaged('an empty value', qr/$place $undecoded/,
         changed($record, sub { $_[0][1] = '' }));
 damaged('a flag of a later version', qr/$place $undecoded/,
         changed($record, sub { substr($_[0][1], 1, 1) = "\1" }));
+damaged('a time in a record', qr/$place $undecoded/,
+        changed($record, sub { substr($_[0][1], 15, 1) ^= "\1";
+                               $_[0][2] = 'as it is' }));
 damaged('another workspace', qr/$place says that it belongs to another entity/,
         changed($record, sub { substr($_[0][1], 4, 4) = pack 'N', 2 }), 1);
 damaged('another entity', qr/$place says that it belongs to another entity/,
@@ -175,9 +178,9 @@ damaged('an entity is missing', qr/record 1 of load $incarnation belongs to no/,
 damaged('a load from the future', qr/has a load that the version record does not/,
         changed("\1", sub { substr($_[0][1], 24, 4) = pack 'N', $next - 1 }), 1);
 damaged('records in use are to be deleted', qr/to be deleted/,
-        sub { (@_, [pack('C N', 6, $incarnation), pack 'C x3 N N', 6, 1, 1]) });
+        sub { (@_, [pack('C N', 6, $incarnation), pack 'C x3 N N x8', 6, 1, 1]) });
 damaged('an orphan of the future', qr/note that load 99 is to be deleted is of/,
-        sub { (@_, [pack('C N', 6, 99), pack 'C x3 N N', 6, 1, 1]) }, 1);
+        sub { (@_, [pack('C N', 6, 99), pack 'C x3 N N x8', 6, 1, 1]) }, 1);
 damaged('an orphan that is none', qr/$undecoded/,
         sub { (@_, [pack('C N', 6, 1), 'x']) });
 
@@ -201,12 +204,12 @@ damaged('an old list', qr/entity list of workspace 2 is not that of its entities
         changed(pack('C N', 4, 2), sub {
             my $body = body_of($_[0][1]) =~ s/Users/Loser/r;
             substr($_[0][1], 16, 16) = substr sha256($body), 0, 16;
-            substr($_[0][1], 36) = $body }), 1);
+            substr($_[0][1], 40) = $body }), 1);
 damaged('a changed list', qr/entity list of workspace 2 does not have the hash/,
         changed(pack('C N', 4, 2), sub { $_[0][1] =~ s/Users/Loser/ }), 1);
 damaged('an entity of another id', qr/entity 8 of workspace 1 $undecoded/,
         changed($user->[0], sub { substr($_[0][1], 8, 4) = pack 'N', 8 }));
-# Names have no hash, but are printed, and JSON takes UTF-8 only.
+# Names are printed, too, and JSON takes UTF-8 only.
 for my $thing (
     ["an entity's name", qr/entity 1 of workspace 1/, $user->[0],
      's(?=id\z)', 'User?'],
@@ -217,7 +220,9 @@ for my $thing (
     my ($name, $where, $key, $character, $shown) = @$thing;
 
     damaged("$name is no text", qr/$where holds a text that is not UTF-8/,
-            changed($key, sub { $_[0][1] =~ s/$character/\xFF/ }), 1);
+            changed($key, sub { $_[0][1] =~ s/$character/\xFF/ }),
+            # no record has a member of that name
+            $name =~ /key/ ? undef : 1);
 
     my $status = $box->loader('status', '--json');
     is($status->{status}, 0, "$name is no text: status goes on")

@@ -163,7 +163,7 @@ sub files_with {
 
     substr($entity->[1], 16, 4) = pack 'N', 0;
     substr($entity->[1], 24, 16) = "\0" x 16;
-    push @pairs, [pack('C N', 6, $incarnation), pack 'C x3 N N', 6, 2, 1];
+    push @pairs, [pack('C N', 6, $incarnation), pack 'C x3 N N x8', 6, 2, 1];
     restore_pairs($box->generation, sort { $a->[0] cmp $b->[0] } @pairs);
 
     my $run = $box->loader('compact');

@@ -102,7 +102,7 @@ sub stored {
 
     my ($column, $value) = unpack 'x2 n x8 n', $found[0];
 
-    return @found > 1 ? 'several' : substr $found[0], 16 + $column, $value;
+    return @found > 1 ? 'several' : substr $found[0], 24 + $column, $value;
 }
 
 
@@ -112,7 +112,7 @@ sub column {
     my ($found) = map { $_->[1] } grep { ord $_->[0] == 7 }
                   mdb_pairs($box->generation);
 
-    return substr $found, 16, unpack 'x2 n', $found;
+    return substr $found, 24, unpack 'x2 n', $found;
 }
 
 

@@ -105,7 +105,7 @@ sub snapshot {
             ($live, $count) = unpack 'x16 N x4 Q>', $_[1];
 
         } elsif ($tag == 7) {
-            $cursor = substr $_[1], 16 + unpack 'x2 n', $_[1];
+            $cursor = substr $_[1], 24 + unpack 'x2 n', $_[1];
 
         } elsif ($tag == 0x20 && $number == $live) {
             ($records{ substr $_[0], 5 }) = $_[1] =~ /"at":(\d+)/;

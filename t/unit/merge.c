@@ -713,7 +713,7 @@ merge_cursor_alone(void)
 
     is_str(merge_stored(writer, 1), "at=11", "the cursor has");
     is_int((long long) (profile_writer_written(writer) - written),
-           9 + 16 + 2 + 2, "nothing else is written");
+           9 + 24 + 2 + 2, "nothing else is written");
 
     entity = merge_look(writer, 1);
     ok(entity.changed == 100

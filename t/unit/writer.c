@@ -473,7 +473,7 @@ writer_same(void)
     ok(profile_writer_pending(writer) > 0, "something is pending");
     must(profile_writer_commit(writer, &err), &err);
     is_int(profile_writer_written(writer) - written,
-           33 + 19 + 5 + 12 + 9 + 63 + 5 + 12, "bytes are counted");
+           33 + 27 + 5 + 20 + 9 + 71 + 5 + 20, "bytes are counted");
 
     before = scratch_read(path, &len);
     written = profile_writer_written(writer);
@@ -643,7 +643,7 @@ writer_cursors(void)
        "and no other");
     must(profile_writer_commit(writer, &err), &err);
     is_int(profile_writer_written(writer) - written,
-           9 + 63 + 9 + 16 + 10 + 10, "its bytes are counted");
+           9 + 71 + 9 + 24 + 10 + 10, "its bytes are counted");
 
     /* to put what is there, or to delete what is not, writes nothing */
 

@@ -15,6 +15,7 @@ use File::Spec ();
 use File::Temp qw(tempdir);
 use JSON::PP ();
 use POSIX ();
+use ProfileFormat;
 use Time::HiRes ();
 
 our @EXPORT = qw(
@@ -187,7 +188,10 @@ sub profile_rewrite {
     my $text = $header;
 
     for my $pair (map { $change->(@$_) } @$pairs) {
-        $text .= join '', map { ' ' . unpack('H*', $_) . "\n" } @$pair;
+        my ($key, $value, $as_it_is) = @$pair;
+
+        $value = summed($key, $value) if !$as_it_is;
+        $text .= join '', map { ' ' . unpack('H*', $_) . "\n" } $key, $value;
     }
 
     mkdir $new or croak "mkdir $new: $!";
@@ -659,7 +663,8 @@ C<mdb_dump>.
 =item profile_rewrite(STORE, CODE)
 
 Calls CODE with every key and value, writes the pairs that it returns into a
-new generation with C<mdb_load>, and publishes that.
+new generation with C<mdb_load>, and publishes that. Values get the checksums
+that they should have, unless a pair has a third element that is true.
 
 =item profile_error(CODE)
 
