@@ -15,10 +15,8 @@
 #include <ngx_http.h>
 
 #include "ngx_http_profile_condition.h"
-#include "ngx_http_profile_credentials.h"
-#include "ngx_http_profile_module.h"
 #include "ngx_http_profile_reply.h"
-#include "ngx_http_profile_route.h"
+#include "ngx_http_profile_request.h"
 
 
 /* the hash in hexadecimal digits, between quotes */
@@ -26,26 +24,22 @@
 #define NGX_HTTP_PROFILE_ETAG_LEN  (PROFILE_HASH_SIZE * 2 + 2)
 
 
-static ngx_http_profile_result_e ngx_http_profile_authenticate(
-    ngx_http_request_t *r, u_char *digest);
+static ngx_http_profile_result_e ngx_http_profile_answer(
+    ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
+    ngx_http_profile_reply_t *reply);
 static ngx_http_profile_result_e ngx_http_profile_find(ngx_http_request_t *r,
-    u_char *digest, ngx_http_profile_reply_t *reply);
-static ngx_http_profile_result_e ngx_http_profile_find_key(
-    ngx_http_profile_store_t *store, const profile_view_t *view,
-    u_char *digest, profile_key_t *key);
+    ngx_http_profile_request_t *ctx, ngx_http_profile_reply_t *reply);
 static ngx_http_profile_result_e ngx_http_profile_find_document(
-    ngx_http_request_t *r, ngx_http_profile_store_t *store,
-    const profile_view_t *view, profile_key_t *key,
-    profile_document_t *found);
+    ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
+    const profile_view_t *view, profile_document_t *found);
 static ngx_http_profile_result_e ngx_http_profile_find_list(
-    ngx_http_profile_store_t *store, const profile_view_t *view,
-    profile_key_t *key, profile_document_t *found);
-static ngx_http_profile_result_e ngx_http_profile_find_record(
-    ngx_http_request_t *r, ngx_http_profile_store_t *store,
-    const profile_view_t *view, profile_key_t *key, uint32_t id,
+    ngx_http_profile_request_t *ctx, const profile_view_t *view,
     profile_document_t *found);
-static ngx_http_profile_result_e ngx_http_profile_unavailable(
-    ngx_http_profile_store_t *store, profile_error_t *err);
+static ngx_http_profile_result_e ngx_http_profile_find_record(
+    ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
+    const profile_view_t *view, profile_document_t *found);
+static ngx_http_profile_result_e ngx_http_profile_not_ready(
+    ngx_http_profile_request_t *ctx);
 static ngx_http_profile_result_e ngx_http_profile_copy(ngx_http_request_t *r,
     profile_document_t *found, ngx_http_profile_reply_t *reply);
 
@@ -53,46 +47,27 @@ static ngx_http_profile_result_e ngx_http_profile_copy(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_profile_handler(ngx_http_request_t *r)
 {
-    u_char                      digest[PROFILE_DIGEST_SIZE];
-    ngx_int_t                   rc;
-    ngx_http_profile_reply_t    reply;
-    ngx_http_profile_result_e   result;
+    ngx_int_t                    rc;
+    ngx_http_profile_reply_t     reply;
+    ngx_http_profile_result_e    result;
+    ngx_http_profile_request_t  *ctx;
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "profile handler");
 
-    /* before any reply: a body left unread would be read as a request */
-
-    rc = ngx_http_discard_request_body(r);
-
-    if (rc == NGX_HTTP_BAD_REQUEST) {
-
-        /* where the next request begins is not known */
-
-        r->keepalive = 0;
-
-        return ngx_http_profile_send_error(r, NGX_HTTP_PROFILE_INVALID_BODY);
-    }
+    rc = ngx_http_profile_accept(r, &result);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-        return ngx_http_profile_send_error(r,
-                                         NGX_HTTP_PROFILE_METHOD_NOT_ALLOWED);
+    ctx = ngx_http_profile_request(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    result = ngx_http_profile_authenticate(r, digest);
 
     if (result == NGX_HTTP_PROFILE_FOUND) {
-        result = ngx_http_profile_find(r, digest, &reply);
-    }
-
-    if (result == NGX_HTTP_PROFILE_FOUND
-        && !ngx_http_profile_condition_holds(r, &reply))
-    {
-        result = NGX_HTTP_PROFILE_PRECONDITION_FAILED;
+        result = ngx_http_profile_answer(r, ctx, &reply);
     }
 
     if (result != NGX_HTTP_PROFILE_FOUND) {
@@ -103,44 +78,32 @@ ngx_http_profile_handler(ngx_http_request_t *r)
 }
 
 
-/* The digest of the request's key, which may still be no key of the store. */
-
 static ngx_http_profile_result_e
-ngx_http_profile_authenticate(ngx_http_request_t *r, u_char *digest)
+ngx_http_profile_answer(ngx_http_request_t *r,
+    ngx_http_profile_request_t *ctx, ngx_http_profile_reply_t *reply)
 {
-    ngx_int_t                      rc;
-    ngx_str_t                      key;
-    ngx_http_profile_loc_conf_t   *plcf;
-    ngx_http_profile_main_conf_t  *pmcf;
+    ngx_http_profile_result_e  result;
 
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
-    pmcf = ngx_http_get_module_main_conf(r, ngx_http_profile_module);
+    result = ngx_http_profile_identify(r, ctx);
 
-    rc = ngx_http_profile_credentials(r, plcf->bearer, &key);
-
-    if (rc == NGX_DECLINED) {
-        return NGX_HTTP_PROFILE_MISSING_CREDENTIALS;
+    if (result == NGX_HTTP_PROFILE_FOUND) {
+        result = ngx_http_profile_find(r, ctx, reply);
     }
 
-    if (rc == NGX_ERROR) {
-        return NGX_HTTP_PROFILE_INVALID_CREDENTIALS;
-    }
-
-    if (rc != NGX_OK
-        || ngx_http_profile_digest(&pmcf->digest, &key, digest) != NGX_OK)
+    if (result == NGX_HTTP_PROFILE_FOUND
+        && !ngx_http_profile_condition_holds(r, reply))
     {
-        return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
+        return NGX_HTTP_PROFILE_PRECONDITION_FAILED;
     }
 
-    return NGX_HTTP_PROFILE_FOUND;
+    return result;
 }
 
 
 static ngx_http_profile_result_e
-ngx_http_profile_find(ngx_http_request_t *r, u_char *digest,
+ngx_http_profile_find(ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
     ngx_http_profile_reply_t *reply)
 {
-    profile_key_t                 key;
     profile_document_t            found;
     const profile_view_t         *view;
     ngx_http_profile_store_t     *store;
@@ -156,10 +119,10 @@ ngx_http_profile_find(ngx_http_request_t *r, u_char *digest,
         return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
     }
 
-    result = ngx_http_profile_find_key(store, view, digest, &key);
+    result = ngx_http_profile_resolve(r, ctx, view);
 
     if (result == NGX_HTTP_PROFILE_FOUND) {
-        result = ngx_http_profile_find_document(r, store, view, &key, &found);
+        result = ngx_http_profile_find_document(r, ctx, view, &found);
     }
 
     if (result == NGX_HTTP_PROFILE_FOUND) {
@@ -172,50 +135,18 @@ ngx_http_profile_find(ngx_http_request_t *r, u_char *digest,
 }
 
 
-/* Unknown, revoked, expired and disabled keys must look the same. */
-
-static ngx_http_profile_result_e
-ngx_http_profile_find_key(ngx_http_profile_store_t *store,
-    const profile_view_t *view, u_char *digest, profile_key_t *key)
-{
-    int              rc;
-    profile_error_t  err;
-
-    rc = profile_view_key(view, digest, key, &err);
-
-    if (rc == PROFILE_NOT_FOUND) {
-        return NGX_HTTP_PROFILE_INVALID_KEY;
-    }
-
-    if (rc != PROFILE_OK) {
-        return ngx_http_profile_unavailable(store, &err);
-    }
-
-    if (key->expires != 0 && key->expires <= (uint64_t) ngx_time()) {
-        return NGX_HTTP_PROFILE_INVALID_KEY;
-    }
-
-    return NGX_HTTP_PROFILE_FOUND;
-}
-
-
 static ngx_http_profile_result_e
 ngx_http_profile_find_document(ngx_http_request_t *r,
-    ngx_http_profile_store_t *store, const profile_view_t *view,
-    profile_key_t *key, profile_document_t *found)
+    ngx_http_profile_request_t *ctx, const profile_view_t *view,
+    profile_document_t *found)
 {
-    uint32_t                   id;
-    ngx_http_core_loc_conf_t  *clcf;
-
-    clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-
-    switch (ngx_http_profile_route(&r->uri, &clcf->name, &id)) {
+    switch (ctx->route) {
 
     case NGX_HTTP_PROFILE_ROUTE_ENTITIES:
-        return ngx_http_profile_find_list(store, view, key, found);
+        return ngx_http_profile_find_list(ctx, view, found);
 
     case NGX_HTTP_PROFILE_ROUTE_RECORD:
-        return ngx_http_profile_find_record(r, store, view, key, id, found);
+        return ngx_http_profile_find_record(r, ctx, view, found);
 
     default:
         return NGX_HTTP_PROFILE_NOT_FOUND;
@@ -224,14 +155,13 @@ ngx_http_profile_find_document(ngx_http_request_t *r,
 
 
 static ngx_http_profile_result_e
-ngx_http_profile_find_list(ngx_http_profile_store_t *store,
-    const profile_view_t *view, profile_key_t *key,
-    profile_document_t *found)
+ngx_http_profile_find_list(ngx_http_profile_request_t *ctx,
+    const profile_view_t *view, profile_document_t *found)
 {
     int              rc;
     profile_error_t  err;
 
-    rc = profile_view_list(view, key->workspace, found, &err);
+    rc = profile_view_list(view, ctx->workspace, found, &err);
 
     if (rc == PROFILE_NOT_FOUND) {
 
@@ -239,11 +169,11 @@ ngx_http_profile_find_list(ngx_http_profile_store_t *store,
 
         (void) profile_error(&err, PROFILE_DAMAGED, "the entity list of "
                              "workspace %u is missing; load the store again",
-                             (unsigned) key->workspace);
+                             (unsigned) ctx->workspace);
     }
 
     if (rc != PROFILE_OK) {
-        return ngx_http_profile_unavailable(store, &err);
+        return ngx_http_profile_unavailable(ctx->store, &err);
     }
 
     return NGX_HTTP_PROFILE_FOUND;
@@ -252,14 +182,13 @@ ngx_http_profile_find_list(ngx_http_profile_store_t *store,
 
 static ngx_http_profile_result_e
 ngx_http_profile_find_record(ngx_http_request_t *r,
-    ngx_http_profile_store_t *store, const profile_view_t *view,
-    profile_key_t *key, uint32_t id, profile_document_t *found)
+    ngx_http_profile_request_t *ctx, const profile_view_t *view,
+    profile_document_t *found)
 {
     int                        rc;
     u_char                     buf[PROFILE_RECORD_ID_MAX];
     ngx_str_t                  record_id;
     profile_error_t            err;
-    profile_entity_t           entity;
     ngx_http_profile_result_e  result;
 
     record_id.data = buf;
@@ -270,35 +199,23 @@ ngx_http_profile_find_record(ngx_http_request_t *r,
         return result;
     }
 
-    rc = profile_view_entity(view, key->workspace, id, &entity, &err);
-
-    if (rc == PROFILE_NOT_FOUND) {
-        return NGX_HTTP_PROFILE_ENTITY_NOT_FOUND;
+    if (ctx->found == NGX_HTTP_PROFILE_ENTITY_NOT_READY) {
+        return ngx_http_profile_not_ready(ctx);
     }
 
-    if (rc != PROFILE_OK) {
-        return ngx_http_profile_unavailable(store, &err);
+    if (ctx->found != NGX_HTTP_PROFILE_FOUND) {
+        return ctx->found;
     }
 
-    if (entity.incarnation == 0) {
-        (void) profile_error(&err, PROFILE_ABSENT, "entity %u of workspace "
-                             "%u has not been loaded yet; run profile-loader "
-                             "sync, and see what it says", (unsigned) id,
-                             (unsigned) key->workspace);
-        ngx_http_profile_store_report(store, &err);
-
-        return NGX_HTTP_PROFILE_ENTITY_NOT_READY;
-    }
-
-    rc = profile_view_record(view, &entity, record_id.data, record_id.len,
-                             found, &err);
+    rc = profile_view_record(view, &ctx->entity, record_id.data,
+                             record_id.len, found, &err);
 
     if (rc == PROFILE_NOT_FOUND) {
         return NGX_HTTP_PROFILE_RECORD_NOT_FOUND;
     }
 
     if (rc != PROFILE_OK) {
-        return ngx_http_profile_unavailable(store, &err);
+        return ngx_http_profile_unavailable(ctx->store, &err);
     }
 
     return NGX_HTTP_PROFILE_FOUND;
@@ -306,12 +223,18 @@ ngx_http_profile_find_record(ngx_http_request_t *r,
 
 
 static ngx_http_profile_result_e
-ngx_http_profile_unavailable(ngx_http_profile_store_t *store,
-    profile_error_t *err)
+ngx_http_profile_not_ready(ngx_http_profile_request_t *ctx)
 {
-    ngx_http_profile_store_report(store, err);
+    profile_error_t  err;
 
-    return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
+    (void) profile_error(&err, PROFILE_ABSENT, "entity %u of workspace %u "
+                         "has not been loaded yet; run profile-loader sync, "
+                         "and see what it says", (unsigned) ctx->entity.id,
+                         (unsigned) ctx->workspace);
+
+    ngx_http_profile_store_report(ctx->store, &err);
+
+    return NGX_HTTP_PROFILE_ENTITY_NOT_READY;
 }
 
 

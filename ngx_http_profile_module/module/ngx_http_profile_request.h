@@ -1,0 +1,75 @@
+
+/*
+ * Copyright (C) The ngx_http_profile_module authors
+ *
+ * What is known about a request: who asks, and which entity for.
+ *
+ * What was looked up is kept along with its snapshot: in the same one nothing
+ * is looked up twice, and in another one nothing of the old one counts.
+ */
+
+
+#ifndef _NGX_HTTP_PROFILE_REQUEST_H_INCLUDED_
+#define _NGX_HTTP_PROFILE_REQUEST_H_INCLUDED_
+
+
+#include "ngx_http_profile_module.h"
+#include "ngx_http_profile_route.h"
+
+
+/* Nothing in it points into the store. */
+
+typedef struct {
+    ngx_http_profile_store_t    *store;         /* of generation and below */
+    uint32_t                     generation;    /* 0: none was seen yet */
+    uint64_t                     transaction;
+
+    ngx_str_t                    key;           /* the request's own bytes */
+    u_char                       digest[PROFILE_DIGEST_SIZE];
+    ngx_http_profile_result_e    access;
+    uint32_t                     workspace;
+    uint64_t                     expires;
+
+    ngx_uint_t                   route;
+    ngx_http_profile_result_e    found;         /* what entity is, if routed */
+    profile_entity_t             entity;        /* without its texts */
+} ngx_http_profile_request_t;
+
+
+/*
+ * Before anything else in a content handler: discards the body and checks
+ * the method.  NGX_OK, with *result as far as the request has come, or what
+ * the handler has to return.
+ */
+
+ngx_int_t ngx_http_profile_accept(ngx_http_request_t *r,
+    ngx_http_profile_result_e *result);
+
+/* The request's context, made where there is none.  NULL: no memory. */
+
+ngx_http_profile_request_t *ngx_http_profile_request(ngx_http_request_t *r);
+
+/*
+ * Reads the credentials.  Before a snapshot begins: "profile_bearer" may
+ * hold variables, and so anything.
+ */
+
+ngx_http_profile_result_e ngx_http_profile_identify(ngx_http_request_t *r,
+    ngx_http_profile_request_t *ctx);
+
+/*
+ * Finds, in the snapshot that has begun, whose key it is and the entity that
+ * the path names.  Returns the former; ctx->route and ctx->found say the
+ * latter where that is NGX_HTTP_PROFILE_FOUND.
+ */
+
+ngx_http_profile_result_e ngx_http_profile_resolve(ngx_http_request_t *r,
+    ngx_http_profile_request_t *ctx, const profile_view_t *view);
+
+/* Reports why the store could not be read; the result to go on with. */
+
+ngx_http_profile_result_e ngx_http_profile_unavailable(
+    ngx_http_profile_store_t *store, profile_error_t *err);
+
+
+#endif /* _NGX_HTTP_PROFILE_REQUEST_H_INCLUDED_ */
