@@ -33,7 +33,7 @@ group() {
             liblist-moreutils-perl libtest-longstring-perl liburi-perl \
             libwww-perl libipc-run-perl procps psmisc debian-archive-keyring
         echo nginx:"${TEST_NGINX_BINARY:-nginx}" curl:curl lmdb-utils
-        echo postgresql systemd:systemd-analyze
+        echo postgresql systemd:systemd-analyze python3-prometheus-client
         ;;
     lint)
         group build

@@ -15,6 +15,7 @@ use Time::HiRes qw(sleep);
 use lib 't/lib';
 use ProfileDocs;
 use ProfileFormat;
+use ProfileMetrics qw(metrics);
 
 if (($ENV{PROFILE_TEST_MODE} || '') eq 'hup') {
     plan skip_all => 'the documentation is the same after a reload';
@@ -38,6 +39,7 @@ subtest 'messages' => \&messages;
 subtest 'examples of the README' => \&examples;
 subtest 'the bytes of a store' => \&store_bytes;
 subtest 'examples of directives' => \&directive_examples;
+subtest 'monitoring' => \&monitoring;
 subtest 'examples of docs/operations.md' => \&operations;
 subtest 'examples of docs/sources.md' => \&sources;
 subtest 'a suite of your own' => \&own_suite;
@@ -147,8 +149,9 @@ sub directives {
 
         my ($syntax) = field($text, 'syntax') =~ /^`(.*)`$/;
 
-        like($syntax // '', $flags =~ /NOARGS/ ? qr/^$name;$/
-                                               : qr/^$name \w+;$/,
+        like($syntax // '', $flags !~ /NOARGS/ ? qr/^$name \w+;$/
+                            : $flags =~ /TAKE1/ ? qr/^$name \[\w+(?: \| \w+)+\];$/
+                            : qr/^$name;$/,
              "$name: syntax");
 
         directive_default($code, $name, field($text, 'default'));
@@ -176,7 +179,7 @@ sub directive_default {
     my ($kind, $value) = $code =~ /ngx_conf_merge_(\w+)_value\(
         conf->$field,\s*prev->$field,\s*("[^"]*"|\w+)\)/x;
 
-    if (!defined $value || $value eq 'NULL') {
+    if (!defined $value || $value eq 'NULL' || "$kind $value" eq 'sec 0') {
         like($text, qr/^none\b/, "$name: default");
         return;
     }
@@ -329,7 +332,9 @@ sub messages {
 
         if ($file =~ m{/module/}) {
             $wanted{"\"%s\" directive $_"} = 'module'
-                for $code =~ /(?:return|\?) "((?:is|must) [^"]+)"/g;
+                for map { s/\\"/"/gr }
+                    $code =~ /(?:return|\?)\ "((?:is|must|cannot)
+                              \ (?:[^"\\]|\\.)+)"/xg;
         }
     }
 
@@ -537,8 +542,8 @@ sub wrap {
 
     $text = "profile_store $Root/var/lib/profile;\n$text"
         if $text !~ /profile_store/;
-    $text .= "server {\nlocation / {\nprofile_api;\n}\n}\n"
-        if $text !~ /profile_api/;
+    $text .= "server {\nlocation / {\nprofile_store $Root/var/lib/profile;\n"
+             . "profile_api;\n}\n}\n" if $text !~ /profile_api/;
     $text =~ s/^(server \{\n)/$1listen 127.0.0.1:$port;\n/mg if $port;
 
     return "daemon off;\n"
@@ -548,6 +553,92 @@ sub wrap {
            . "error_log $Root/var/log/nginx/example.log notice;\n"
            . "events {\n}\nhttp {\naccess_log off;\n" . temp_paths()
            . "$text}\n";
+}
+
+
+# -- monitoring -------------------------------------------------------------
+
+sub monitoring {
+    my $text = section($Text{'docs/operations.md'}, 'Monitoring');
+    my ($conf) = grep { $_->{test} eq 'server monitoring' } blocks($Readme);
+    my ($session) = blocks($text);
+
+    start_nginx(wrap($conf));
+    run_session('monitoring', $session->{text});
+
+    my $json = run_sh('curl -s http://127.0.0.1:8080/profile/status');
+    my $page = run_sh('curl -s http://127.0.0.1:8080/profile/metrics');
+
+    stop_nginx();
+
+    status_members($text, JSON::PP->new->utf8->decode($json));
+    status_metrics($text, metrics($page));
+
+    my $code = slurp("$Source/module/ngx_http_profile_status_json.c");
+    my @wanted = map { s/.*\D(\d+).*?(\w+)\\"$/$1 $2/r }
+                 $code =~ /"(\\"status\\":\d+,\\"code\\":\\"\w+\\")"/g;
+    my @said = map { @$_ > 2 && "$_->[0] $_->[1]" =~ /^(\d{3}) `(\w+)`$/
+                     ? "$1 $2" : () } table_rows($text);
+
+    is_deeply(\@said, \@wanted, 'statuses and codes');
+
+    return;
+}
+
+
+sub status_members {
+    my ($text, $page) = @_;
+
+    my ($workspace) = @{ $page->{workspaces} };
+    my %object = (
+        'the page' => $page, 'requests' => $page->{requests},
+        'lookups' => $page->{lookups},
+        'a bucket' => $page->{lookups}{buckets}[0],
+        'a workspace' => $workspace, 'an entity' => $workspace->{entities}[0],
+    );
+    my %said;
+
+    for my $row (table_rows($text)) {
+        next if !$object{ $row->[1] // '' };
+        push @{ $said{ $row->[1] } }, $row->[0] =~ /`(\w+)`/g;
+    }
+
+    is_deeply([sort @{ $said{$_} // [] }], [sort keys %{ $object{$_} }],
+              "the members of $_") for sort keys %object;
+
+    return;
+}
+
+
+sub status_metrics {
+    my ($text, $families) = @_;
+
+    my (%wanted, %said);
+
+    for my $name (keys %$families) {
+        my %label = map { map { $_ => 1 } keys %{ $_->[1] } }
+                    @{ $families->{$name}{samples} };
+
+        $wanted{$name} = join ' ', $families->{$name}{type}, sort keys %label;
+    }
+
+    for my $row (table_rows($text)) {
+        next if ($row->[1] // '') !~ /^(?:gauge|counter|histogram)$/;
+
+        my ($name) = $row->[0] =~ /^`(\w+)`$/;
+
+        $said{$name} = join ' ', $row->[1], sort $row->[2] =~ /`(\w+)`/g;
+    }
+
+    is_deeply(\%said, \%wanted, 'metrics, their types and labels');
+
+    my @unknown = grep { !$families->{ s/_bucket$//r } }
+                  map { $_->[2] =~ /\b(profile_\w+)/g }
+                  grep { ($_->[2] // '') =~ /^`.*[<>=]/ } table_rows($text);
+
+    is("@unknown", '', 'alerts are about metrics that are there');
+
+    return;
 }
 
 

@@ -42,18 +42,23 @@ static ngx_http_profile_result_e ngx_http_profile_not_ready(
     ngx_http_profile_request_t *ctx);
 static ngx_http_profile_result_e ngx_http_profile_copy(ngx_http_request_t *r,
     profile_document_t *found, ngx_http_profile_reply_t *reply);
+static ngx_http_profile_count_e ngx_http_profile_counted(
+    ngx_http_request_t *r, ngx_http_profile_result_e result);
 
 
 ngx_int_t
 ngx_http_profile_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                    rc;
-    ngx_http_profile_reply_t     reply;
-    ngx_http_profile_result_e    result;
-    ngx_http_profile_request_t  *ctx;
+    ngx_int_t                     rc;
+    ngx_http_profile_reply_t      reply;
+    ngx_http_profile_result_e     result;
+    ngx_http_profile_request_t   *ctx;
+    ngx_http_profile_loc_conf_t  *plcf;
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "profile handler");
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
 
     rc = ngx_http_profile_accept(r, &result);
 
@@ -70,11 +75,14 @@ ngx_http_profile_handler(ngx_http_request_t *r)
         result = ngx_http_profile_answer(r, ctx, &reply);
     }
 
-    if (result != NGX_HTTP_PROFILE_FOUND) {
-        return ngx_http_profile_send_error(r, result);
-    }
+    rc = (result == NGX_HTTP_PROFILE_FOUND)
+         ? ngx_http_profile_send_document(r, &reply)
+         : ngx_http_profile_send_error(r, result);
 
-    return ngx_http_profile_send_document(r, &reply);
+    ngx_http_profile_count(&plcf->store->counters,
+                           ngx_http_profile_counted(r, result));
+
+    return rc;
 }
 
 
@@ -104,6 +112,8 @@ static ngx_http_profile_result_e
 ngx_http_profile_find(ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
     ngx_http_profile_reply_t *reply)
 {
+    uint64_t                      started;
+    profile_error_t               err;
     profile_document_t            found;
     const profile_view_t         *view;
     ngx_http_profile_store_t     *store;
@@ -113,7 +123,9 @@ ngx_http_profile_find(ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
     store = plcf->store;
 
-    view = ngx_http_profile_store_begin(store);
+    started = ngx_http_profile_lookup_begin(&store->counters);
+
+    view = ngx_http_profile_store_begin(store, &err);
 
     if (view == NULL) {
         return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
@@ -130,6 +142,8 @@ ngx_http_profile_find(ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
     }
 
     ngx_http_profile_store_end(store);
+
+    ngx_http_profile_lookup_end(&store->counters, started);
 
     return result;
 }
@@ -263,4 +277,20 @@ ngx_http_profile_copy(ngx_http_request_t *r, profile_document_t *found,
     reply->changed = (time_t) found->changed;
 
     return NGX_HTTP_PROFILE_FOUND;
+}
+
+
+/* A 304 is made by a filter, while the header is sent. */
+
+static ngx_http_profile_count_e
+ngx_http_profile_counted(ngx_http_request_t *r,
+    ngx_http_profile_result_e result)
+{
+    if (result == NGX_HTTP_PROFILE_FOUND
+        && r->headers_out.status == NGX_HTTP_NOT_MODIFIED)
+    {
+        return NGX_HTTP_PROFILE_COUNT_NOT_MODIFIED;
+    }
+
+    return ngx_http_profile_classify(result);
 }

@@ -15,24 +15,32 @@
 #include <ngx_http.h>
 
 #include "ngx_http_profile_module.h"
+#include "ngx_http_profile_status.h"
 
 
 static char *ngx_http_profile_store(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_profile_api(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_profile_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_profile_header_value(ngx_conf_t *cf, void *post,
     void *data);
 static char *ngx_http_profile_interval(ngx_conf_t *cf, void *post,
     void *data);
+static char *ngx_http_profile_age(ngx_conf_t *cf, void *post, void *data);
 static ngx_http_profile_store_t *ngx_http_profile_add_store(ngx_conf_t *cf,
     ngx_str_t *directory);
 static void *ngx_http_profile_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_profile_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_profile_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
-static char *ngx_http_profile_merge_api(ngx_conf_t *cf,
+static void ngx_http_profile_inherit(ngx_conf_t *cf,
     ngx_http_profile_loc_conf_t *prev, ngx_http_profile_loc_conf_t *conf);
+static char *ngx_http_profile_use_store(ngx_conf_t *cf,
+    ngx_http_profile_loc_conf_t *conf);
+static char *ngx_http_profile_challenges(ngx_conf_t *cf,
+    ngx_http_profile_loc_conf_t *conf);
 static ngx_int_t ngx_http_profile_challenge(ngx_conf_t *cf, ngx_str_t *realm,
     const char *parameters, ngx_str_t *challenge);
 static ngx_int_t ngx_http_profile_init_process(ngx_cycle_t *cycle);
@@ -46,6 +54,11 @@ static ngx_conf_post_t  ngx_http_profile_header_value_post = {
 
 static ngx_conf_post_t  ngx_http_profile_interval_post = {
     ngx_http_profile_interval
+};
+
+
+static ngx_conf_post_t  ngx_http_profile_age_post = {
+    ngx_http_profile_age
 };
 
 
@@ -64,6 +77,20 @@ static ngx_command_t  ngx_http_profile_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
+
+    { ngx_string("profile_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_profile_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("profile_max_age"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_sec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_profile_loc_conf_t, max_age),
+      &ngx_http_profile_age_post },
 
     { ngx_string("profile_bearer"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -243,7 +270,9 @@ ngx_http_profile_create_loc_conf(ngx_conf_t *cf)
 
     plcf->store = NGX_CONF_UNSET_PTR;
     plcf->check_interval = NGX_CONF_UNSET_MSEC;
+    plcf->max_age = NGX_CONF_UNSET;
     plcf->api = NGX_CONF_UNSET;
+    plcf->status = NGX_CONF_UNSET_UINT;
 
     return plcf;
 }
@@ -262,41 +291,74 @@ ngx_http_profile_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->check_interval, prev->check_interval,
                               1000);
 
+    ngx_conf_merge_sec_value(conf->max_age, prev->max_age, 0);
+
     if (conf->bearer == NULL) {
         conf->bearer = prev->bearer;
     }
 
-    return ngx_http_profile_merge_api(cf, prev, conf);
+    ngx_http_profile_inherit(cf, prev, conf);
+
+    if (!conf->api && conf->status == NGX_HTTP_PROFILE_STATUS_NONE) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_http_profile_use_store(cf, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_profile_challenges(cf, conf);
 }
 
 
-static char *
-ngx_http_profile_merge_api(ngx_conf_t *cf, ngx_http_profile_loc_conf_t *prev,
+/* "if" and "limit_except" blocks are parts of their location. */
+
+static void
+ngx_http_profile_inherit(ngx_conf_t *cf, ngx_http_profile_loc_conf_t *prev,
     ngx_http_profile_loc_conf_t *conf)
 {
+    ngx_uint_t                 part;
     ngx_http_core_loc_conf_t  *clcf;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    /* "if" and "limit_except" blocks are parts of their location */
+    part = (clcf->noname && clcf->handler == NULL);
 
     if (conf->api == NGX_CONF_UNSET) {
-        conf->api = (clcf->noname && clcf->handler == NULL
-                     && prev->api == 1);
+        conf->api = (part && prev->api == 1);
 
         if (conf->api) {
             clcf->handler = ngx_http_profile_handler;
         }
     }
 
-    if (!conf->api) {
-        return NGX_CONF_OK;
+    if (conf->status == NGX_CONF_UNSET_UINT) {
+        conf->status = NGX_HTTP_PROFILE_STATUS_NONE;
+
+        if (part
+            && prev->status != NGX_CONF_UNSET_UINT
+            && prev->status != NGX_HTTP_PROFILE_STATUS_NONE)
+        {
+            conf->status = prev->status;
+            clcf->handler = ngx_http_profile_status_handler;
+        }
     }
+}
+
+
+static char *
+ngx_http_profile_use_store(ngx_conf_t *cf, ngx_http_profile_loc_conf_t *conf)
+{
+    ngx_http_core_loc_conf_t  *clcf;
 
     if (conf->store == NULL) {
+        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"profile_api\" in location \"%V\" requires "
-                           "\"profile_store\"", &clcf->name);
+                           "\"%s\" in location \"%V\" requires "
+                           "\"profile_store\"",
+                           conf->api ? "profile_api" : "profile_status",
+                           &clcf->name);
         return NGX_CONF_ERROR;
     }
 
@@ -305,6 +367,21 @@ ngx_http_profile_merge_api(ngx_conf_t *cf, ngx_http_profile_loc_conf_t *prev,
     conf->store->interval = ngx_min(conf->store->interval,
                                     conf->check_interval);
 
+    if (conf->status != NGX_HTTP_PROFILE_STATUS_NONE
+        && ngx_http_profile_counters_add(cf, &conf->store->directory,
+                                         &conf->store->counters)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_profile_challenges(ngx_conf_t *cf, ngx_http_profile_loc_conf_t *conf)
+{
     if (ngx_http_profile_challenge(cf, &conf->realm, "", &conf->challenge)
         != NGX_OK
         || ngx_http_profile_challenge(cf, &conf->realm,
@@ -411,6 +488,7 @@ ngx_http_profile_add_store(ngx_conf_t *cf, ngx_str_t *directory)
     /*
      * set by ngx_pcalloc():
      *
+     *     store->counters = { NULL };
      *     store->reader = NULL;
      *     store->event = { 0 };
      *     store->nreported = 0;
@@ -449,6 +527,10 @@ ngx_http_profile_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
+    if (plcf->status != NGX_CONF_UNSET_UINT) {
+        return "cannot be used beside \"profile_status\"";
+    }
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     kind = clcf->named ? "named"
@@ -468,6 +550,41 @@ ngx_http_profile_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     plcf->api = 1;
     clcf->handler = ngx_http_profile_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_profile_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_profile_loc_conf_t *plcf = conf;
+
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (plcf->status != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    if (plcf->api != NGX_CONF_UNSET) {
+        return "cannot be used beside \"profile_api\"";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 1 || ngx_strcmp(value[1].data, "json") == 0) {
+        plcf->status = NGX_HTTP_PROFILE_STATUS_JSON;
+
+    } else if (ngx_strcmp(value[1].data, "prometheus") == 0) {
+        plcf->status = NGX_HTTP_PROFILE_STATUS_PROMETHEUS;
+
+    } else {
+        return "must be \"json\" or \"prometheus\"";
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_profile_status_handler;
 
     return NGX_CONF_OK;
 }
@@ -498,4 +615,13 @@ ngx_http_profile_interval(ngx_conf_t *cf, void *post, void *data)
     ngx_msec_t *interval = data;
 
     return (*interval == 0) ? "must not be zero" : NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_profile_age(ngx_conf_t *cf, void *post, void *data)
+{
+    time_t *age = data;
+
+    return (*age == 0) ? "must not be zero" : NGX_CONF_OK;
 }

@@ -32,7 +32,9 @@ typedef struct {
     ngx_str_t                   challenge_invalid;
     ngx_str_t                   cache_control;
     ngx_msec_t                  check_interval;
+    time_t                      max_age;        /* 0: any age will do */
     ngx_flag_t                  api;
+    ngx_uint_t                  status;
 } ngx_http_profile_loc_conf_t;
 
 

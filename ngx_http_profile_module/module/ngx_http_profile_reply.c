@@ -30,8 +30,11 @@ typedef struct {
 
 static ngx_int_t ngx_http_profile_send(ngx_http_request_t *r,
     ngx_str_t *body, ngx_str_t *cache_control);
+static ngx_int_t ngx_http_profile_output(ngx_http_request_t *r,
+    ngx_str_t *type, ngx_str_t *body);
 static ngx_int_t ngx_http_profile_error_headers(ngx_http_request_t *r,
     ngx_http_profile_result_e result);
+static ngx_int_t ngx_http_profile_retry_later(ngx_http_request_t *r);
 static ngx_int_t ngx_http_profile_retry_after(ngx_http_request_t *r,
     ngx_uint_t seconds);
 static ngx_int_t ngx_http_profile_cache_control(ngx_http_request_t *r,
@@ -96,6 +99,7 @@ static ngx_http_profile_error_t  ngx_http_profile_errors[] = {
 };
 
 
+static ngx_str_t  ngx_http_profile_json = ngx_string("application/json");
 static ngx_str_t  ngx_http_profile_no_store = ngx_string("no-store");
 
 static ngx_str_t  ngx_http_profile_vary_name = ngx_string("Vary");
@@ -158,21 +162,57 @@ ngx_http_profile_send_error(ngx_http_request_t *r,
 }
 
 
+ngx_int_t
+ngx_http_profile_send_page(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, ngx_str_t *body)
+{
+    r->headers_out.status = status;
+
+    r->disable_not_modified = 1;
+
+    if (status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && ngx_http_profile_retry_later(r) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_profile_cache_control(r, &ngx_http_profile_no_store)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_profile_output(r, type, body);
+}
+
+
+ngx_http_profile_count_e
+ngx_http_profile_classify(ngx_http_profile_result_e result)
+{
+    switch (ngx_http_profile_errors[result].status) {
+
+    case 0:
+        return NGX_HTTP_PROFILE_COUNT_HIT;
+
+    case NGX_HTTP_UNAUTHORIZED:
+        return NGX_HTTP_PROFILE_COUNT_DENIED;
+
+    case NGX_HTTP_NOT_FOUND:
+        return NGX_HTTP_PROFILE_COUNT_MISS;
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        return NGX_HTTP_PROFILE_COUNT_UNAVAILABLE;
+
+    default:
+        return NGX_HTTP_PROFILE_COUNT_INVALID;
+    }
+}
+
+
 static ngx_int_t
 ngx_http_profile_send(ngx_http_request_t *r, ngx_str_t *body,
     ngx_str_t *cache_control)
 {
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
-
-    /* everything is allocated before the header is sent */
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
     if (ngx_http_profile_cache_control(r, cache_control) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -184,8 +224,33 @@ ngx_http_profile_send(ngx_http_request_t *r, ngx_str_t *body,
         return NGX_ERROR;
     }
 
-    ngx_str_set(&r->headers_out.content_type, "application/json");
-    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    return ngx_http_profile_output(r, &ngx_http_profile_json, body);
+}
+
+
+static ngx_int_t
+ngx_http_profile_output(ngx_http_request_t *r, ngx_str_t *type,
+    ngx_str_t *body)
+{
+    u_char       *p;
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    /* everything is allocated before the header is sent */
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* "gzip_types" and the like compare a type without its parameters */
+
+    p = ngx_strlchr(type->data, type->data + type->len, ';');
+
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = (p == NULL) ? type->len
+                                                  : (size_t) (p - type->data);
     r->headers_out.content_type_lowcase = NULL;
     r->headers_out.content_length_n = body->len;
 
@@ -245,8 +310,7 @@ ngx_http_profile_error_headers(ngx_http_request_t *r,
 
     case NGX_HTTP_PROFILE_STORE_UNAVAILABLE:
 
-        return ngx_http_profile_retry_after(r,
-                                      (plcf->store->interval + 999) / 1000);
+        return ngx_http_profile_retry_later(r);
 
     case NGX_HTTP_PROFILE_ENTITY_NOT_READY:
 
@@ -256,6 +320,20 @@ ngx_http_profile_error_headers(ngx_http_request_t *r,
     default:
         return NGX_OK;
     }
+}
+
+
+/* The store is tried again as often as this. */
+
+static ngx_int_t
+ngx_http_profile_retry_later(ngx_http_request_t *r)
+{
+    ngx_http_profile_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
+
+    return ngx_http_profile_retry_after(r,
+                                        (plcf->store->interval + 999) / 1000);
 }
 
 

@@ -62,17 +62,22 @@ ngx_http_profile_store_stop(ngx_http_profile_store_t *store)
 
 
 const profile_view_t *
-ngx_http_profile_store_begin(ngx_http_profile_store_t *store)
+ngx_http_profile_store_begin(ngx_http_profile_store_t *store,
+    profile_error_t *err)
 {
-    profile_error_t        err;
     const profile_view_t  *view;
 
     if (store->reader == NULL) {
+
+        /* why was logged when it was found */
+
+        *err = store->reason;
+
         return NULL;
     }
 
-    if (profile_reader_begin(store->reader, &view, &err) != PROFILE_OK) {
-        ngx_http_profile_store_report(store, &err);
+    if (profile_reader_begin(store->reader, &view, err) != PROFILE_OK) {
+        ngx_http_profile_store_report(store, err);
         return NULL;
     }
 
@@ -147,6 +152,7 @@ ngx_http_profile_store_follow(ngx_http_profile_store_t *store)
 
         if (cause != store->trouble) {
             store->trouble = cause;
+            store->reason = err;
             ngx_http_profile_store_log(store, &err);
         }
 

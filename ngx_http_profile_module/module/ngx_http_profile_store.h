@@ -15,6 +15,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_http_profile_counters.h"
 #include "profile_reader.h"
 
 
@@ -27,15 +28,17 @@
  */
 
 typedef struct {
-    ngx_str_t          directory;      /* zero-terminated */
-    ngx_msec_t         interval;       /* NGX_CONF_UNSET_MSEC: never used */
+    ngx_str_t                     directory;   /* zero-terminated */
+    ngx_msec_t                    interval;    /* UNSET: never used */
+    ngx_http_profile_counters_t   counters;
 
-    profile_reader_t  *reader;
-    ngx_event_t        event;
-    ngx_uint_t         nreported;
-    uint32_t           reported[NGX_HTTP_PROFILE_STORE_REPORTS];
-    time_t             forget;         /* when what was reported */
-    uint32_t           trouble;        /* to open or to follow; 0: none */
+    profile_reader_t             *reader;
+    ngx_event_t                   event;
+    ngx_uint_t                    nreported;
+    uint32_t                      reported[NGX_HTTP_PROFILE_STORE_REPORTS];
+    time_t                        forget;      /* when what was reported */
+    uint32_t                      trouble;     /* 0: none, see reason */
+    profile_error_t               reason;      /* to open or to follow */
 } ngx_http_profile_store_t;
 
 
@@ -50,12 +53,12 @@ void ngx_http_profile_store_start(ngx_http_profile_store_t *store,
 void ngx_http_profile_store_stop(ngx_http_profile_store_t *store);
 
 /*
- * One snapshot of the store, NULL if there is none to be had.  Between
- * begin and end nothing may wait.
+ * One snapshot of the store.  NULL if there is none to be had: this is
+ * reported, and told in *err.  Between begin and end nothing may wait.
  */
 
 const profile_view_t *ngx_http_profile_store_begin(
-    ngx_http_profile_store_t *store);
+    ngx_http_profile_store_t *store, profile_error_t *err);
 void ngx_http_profile_store_end(ngx_http_profile_store_t *store);
 
 /* Logs why a request failed, each cause once in an hour. */
