@@ -34,11 +34,13 @@ my $Readme = $Text{'README.md'};
 subtest 'links' => \&links;
 subtest 'directives' => \&directives;
 subtest 'error codes' => \&error_codes;
+subtest 'variables' => \&variables;
 subtest 'loader: commands, statuses, configuration' => \&loader;
 subtest 'messages' => \&messages;
 subtest 'examples of the README' => \&examples;
 subtest 'the bytes of a store' => \&store_bytes;
 subtest 'examples of directives' => \&directive_examples;
+subtest 'limits' => \&limits;
 subtest 'monitoring' => \&monitoring;
 subtest 'examples of docs/operations.md' => \&operations;
 subtest 'examples of docs/sources.md' => \&sources;
@@ -224,6 +226,39 @@ sub error_codes {
                   =~ /^\| `(\w+)` \| `?[A-Z]/mg;
 
     is("@unknown", '', 'headers are those of codes that exist');
+
+    return;
+}
+
+
+# -- variables --------------------------------------------------------------
+
+sub variables {
+    my $code = slurp("$Source/module/ngx_http_profile_variables.c");
+    my @names = $code =~ /^ *\{ ngx_string\("(\w+)"\), NULL,$/mg;
+    my $text = section($Readme, 'Variables');
+    my @said = $text =~ /^## \$(\w+)$/mg;
+
+    cmp_ok(scalar @names, '>', 5, 'the variables were found in the source');
+    is_deeply([sort @said], [sort @names], 'these variables and no others');
+
+    my $counters = slurp("$Source/module/ngx_http_profile_counters.c");
+    my ($list) = $counters =~ /count_names\[.*?\] = \{(.*?)\};/s;
+    my @results = grep { $_ ne 'not_modified' } $list =~ /"(\w+)"/g;
+    my @values = map { $_->[0] =~ /^`(\w+)`$/ }
+                 table_rows(section($Readme, '$profile_result'));
+
+    is_deeply(\@values, \@results, 'the values of $profile_result');
+
+    # The statuses of these values are those of the table of errors.
+    my $reply = slurp("$Source/module/ngx_http_profile_reply.c");
+    my %wanted = map { $_ => 1 }
+                 $reply =~ /ngx_http_profile_error\((\d+),/g;
+    my %named = map { $_ => 1 } map { $_->[1] =~ /\b(\d{3})\b/g }
+                table_rows(section($Readme, '$profile_result'));
+
+    delete @named{200, 304};
+    is_deeply(\%named, \%wanted, 'the statuses of $profile_result');
 
     return;
 }
@@ -553,6 +588,46 @@ sub wrap {
            . "error_log $Root/var/log/nginx/example.log notice;\n"
            . "events {\n}\nhttp {\naccess_log off;\n" . temp_paths()
            . "$text}\n";
+}
+
+
+# -- limits -----------------------------------------------------------------
+
+sub limits {
+    my ($block) = grep { $_->{test} eq 'http limits' } blocks($Readme);
+    my ($log) = grep { $_->{test} eq 'http variables' } blocks($Readme);
+
+    start_nginx(wrap($block));
+    is(record(), 200, 'a key that is good');
+
+    my $curl = "curl -s -o $Root/temp/out -w '%{http_code}' "
+               . "-H 'Authorization: Bearer wrong-KEY' "
+               . 'http://127.0.0.1:8080/api/v1/entities';
+    my %seen;
+
+    for my $i (1 .. 300) {
+        $seen{ run_sh($curl =~ s/KEY/$i/r) }++;
+        last if $seen{429};
+    }
+
+    is(join(' ', sort keys %seen), '401 429', 'keys are not guessed for long');
+    cmp_ok($seen{401}, '>=', 11, 'a burst is let through');
+    is(record(), 200, 'a key that is good is not limited by that');
+    stop_nginx();
+
+    start_nginx(wrap($log));
+    is(record(), 200, 'a request to be logged');
+    run_sh('curl -s http://127.0.0.1:8080/api/v1/entities');
+    stop_nginx();
+
+    my @lines = map { s/^.*\] //r }
+                split /\n/, slurp("$Root/var/log/nginx/tenants.log");
+
+    is_deeply(\@lines, ['200 workspace=1 key="web" entity=1 result=hit',
+                        '401 workspace=- key="-" entity=- result=denied'],
+              'the lines of the log');
+
+    return;
 }
 
 

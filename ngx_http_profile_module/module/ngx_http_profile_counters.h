@@ -18,7 +18,7 @@
 #include <ngx_core.h>
 
 
-/* By their statuses; a 304 is not a hit. */
+/* What "$profile_result" says, and the 304s among the hits. */
 
 typedef enum {
     NGX_HTTP_PROFILE_COUNT_HIT = 0,

@@ -73,7 +73,11 @@ ngx_http_profile_handler(ngx_http_request_t *r)
 
     if (result == NGX_HTTP_PROFILE_FOUND) {
         result = ngx_http_profile_answer(r, ctx, &reply);
+        ctx->looked = 1;
     }
+
+    ctx->result = result;
+    ctx->done = 1;
 
     rc = (result == NGX_HTTP_PROFILE_FOUND)
          ? ngx_http_profile_send_document(r, &reply)

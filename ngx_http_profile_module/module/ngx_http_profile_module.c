@@ -16,6 +16,7 @@
 
 #include "ngx_http_profile_module.h"
 #include "ngx_http_profile_status.h"
+#include "ngx_http_profile_variables.h"
 
 
 static char *ngx_http_profile_store(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -125,7 +126,7 @@ static ngx_command_t  ngx_http_profile_commands[] = {
 
 
 static ngx_http_module_t  ngx_http_profile_module_ctx = {
-    NULL,                                  /* preconfiguration */
+    ngx_http_profile_add_variables,        /* preconfiguration */
     NULL,                                  /* postconfiguration */
 
     ngx_http_profile_create_main_conf,     /* create main configuration */
@@ -494,6 +495,7 @@ ngx_http_profile_add_store(ngx_conf_t *cf, ngx_str_t *directory)
      *     store->nreported = 0;
      *     store->forget = 0;
      *     store->trouble = 0;
+     *     store->notes = { 0 };
      */
 
     store = ngx_pcalloc(cf->pool, sizeof(ngx_http_profile_store_t));

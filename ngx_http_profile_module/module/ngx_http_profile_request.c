@@ -73,6 +73,9 @@ ngx_http_profile_request(ngx_http_request_t *r)
          *     ctx->key = { 0, NULL };
          *     ctx->workspace = 0;
          *     ctx->entity = { 0 };
+         *     ctx->done = 0;
+         *     ctx->looked = 0;
+         *     ctx->busy = 0;
          */
 
         ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_profile_request_t));
@@ -115,7 +118,11 @@ ngx_http_profile_read_key(ngx_http_request_t *r,
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
     pmcf = ngx_http_get_module_main_conf(r, ngx_http_profile_module);
 
+    ctx->busy = 1;
+
     rc = ngx_http_profile_credentials(r, plcf->bearer, &key);
+
+    ctx->busy = 0;
 
     if (rc == NGX_DECLINED) {
         return NGX_HTTP_PROFILE_MISSING_CREDENTIALS;
@@ -155,6 +162,7 @@ ngx_http_profile_forget(ngx_http_profile_request_t *ctx)
     ctx->generation = 0;
     ctx->key.len = 0;
     ctx->workspace = 0;
+    ctx->key_name.len = 0;
     ctx->entity.id = 0;
 }
 
@@ -186,6 +194,7 @@ ngx_http_profile_resolve(ngx_http_request_t *r,
 
     if (ctx->access != NGX_HTTP_PROFILE_FOUND) {
         ctx->workspace = 0;
+        ctx->key_name.len = 0;
         ctx->entity.id = 0;
 
         return ctx->access;
@@ -231,6 +240,14 @@ ngx_http_profile_resolve_key(ngx_http_request_t *r,
         return ngx_http_profile_unavailable(ctx->store, &err);
     }
 
+    ctx->key_name.data = ngx_pnalloc(r->pool, key.name.len);
+    if (ctx->key_name.data == NULL) {
+        return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
+    }
+
+    ngx_memcpy(ctx->key_name.data, key.name.data, key.name.len);
+
+    ctx->key_name.len = key.name.len;
     ctx->workspace = key.workspace;
     ctx->expires = key.expires;
 

@@ -2,10 +2,13 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * What is known about a request: who asks, and which entity for.
+ * What is known about a request: who asks, which entity for, and what came
+ * of it. The content handler and the variables share it.
  *
- * What was looked up is kept along with its snapshot: in the same one nothing
- * is looked up twice, and in another one nothing of the old one counts.
+ * A variable may ask long before the content handler runs, in a snapshot of
+ * its own, and the store may have changed by then.  So what was looked up is
+ * kept along with its snapshot: in the same one nothing is looked up twice,
+ * and in another one nothing of the old one counts.
  */
 
 
@@ -29,10 +32,16 @@ typedef struct {
     ngx_http_profile_result_e    access;
     uint32_t                     workspace;
     uint64_t                     expires;
+    ngx_str_t                    key_name;
 
     ngx_uint_t                   route;
     ngx_http_profile_result_e    found;         /* what entity is, if routed */
     profile_entity_t             entity;        /* without its texts */
+
+    ngx_http_profile_result_e    result;        /* of the whole, if done */
+    unsigned                     done:1;
+    unsigned                     looked:1;      /* and all above is of it */
+    unsigned                     busy:1;        /* reading the key */
 } ngx_http_profile_request_t;
 
 

@@ -92,6 +92,36 @@ ngx_http_profile_store_end(ngx_http_profile_store_t *store)
 }
 
 
+uint64_t
+ngx_http_profile_store_refreshed(ngx_http_profile_store_t *store,
+    const profile_entity_t *entity)
+{
+    uint32_t                  generation;
+    ngx_http_profile_note_t  *note;
+
+    generation = profile_reader_generation(store->reader);
+
+    note = &store->notes[(entity->workspace * 31 + entity->id)
+                         % NGX_HTTP_PROFILE_STORE_NOTES];
+
+    if (note->generation == generation
+        && note->workspace == entity->workspace
+        && note->entity == entity->id
+        && ngx_current_msec - note->read < store->interval)
+    {
+        return ngx_max(note->refreshed, entity->refreshed);
+    }
+
+    note->generation = generation;
+    note->workspace = entity->workspace;
+    note->entity = entity->id;
+    note->refreshed = profile_reader_refreshed(store->reader, entity);
+    note->read = ngx_current_msec;
+
+    return note->refreshed;
+}
+
+
 void
 ngx_http_profile_store_report(ngx_http_profile_store_t *store,
     profile_error_t *err)

@@ -20,6 +20,18 @@
 
 
 #define NGX_HTTP_PROFILE_STORE_REPORTS  32
+#define NGX_HTTP_PROFILE_STORE_NOTES    64
+
+
+/* When an entity was refreshed, as it was read a short while ago. */
+
+typedef struct {
+    uint32_t           workspace;
+    uint32_t           entity;
+    uint32_t           generation;     /* 0: nothing yet */
+    uint64_t           refreshed;
+    ngx_msec_t         read;
+} ngx_http_profile_note_t;
 
 
 /*
@@ -39,6 +51,7 @@ typedef struct {
     time_t                        forget;      /* when what was reported */
     uint32_t                      trouble;     /* 0: none, see reason */
     profile_error_t               reason;      /* to open or to follow */
+    ngx_http_profile_note_t       notes[NGX_HTTP_PROFILE_STORE_NOTES];
 } ngx_http_profile_store_t;
 
 
@@ -60,6 +73,14 @@ void ngx_http_profile_store_stop(ngx_http_profile_store_t *store);
 const profile_view_t *ngx_http_profile_store_begin(
     ngx_http_profile_store_t *store, profile_error_t *err);
 void ngx_http_profile_store_end(ngx_http_profile_store_t *store);
+
+/*
+ * When an entity was last refreshed, at most an interval behind: it takes a
+ * look into a file, and every line of an access log may ask for it.
+ */
+
+uint64_t ngx_http_profile_store_refreshed(ngx_http_profile_store_t *store,
+    const profile_entity_t *entity);
 
 /* Logs why a request failed, each cause once in an hour. */
 
