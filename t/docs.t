@@ -4,6 +4,7 @@
 
 use strict;
 use warnings;
+no warnings qw(portable);
 
 use Digest::SHA qw(sha256);
 use File::Basename qw(dirname);
@@ -151,7 +152,7 @@ sub directives {
 
         my ($syntax) = field($text, 'syntax') =~ /^`(.*)`$/;
 
-        like($syntax // '', $flags !~ /NOARGS/ ? qr/^$name \w+;$/
+        like($syntax // '', $flags !~ /NOARGS/ ? qr/^$name \w+(?: \| \w+)*;$/
                             : $flags =~ /TAKE1/ ? qr/^$name \[\w+(?: \| \w+)+\];$/
                             : qr/^$name;$/,
              "$name: syntax");
@@ -187,6 +188,10 @@ sub directive_default {
     }
 
     my ($said) = $text =~ /^`$name (.*);`$/;
+
+    # A choice: the word that stands for it.
+    ($value) = $code =~ /\{ ngx_string\("(\w+)"\), $value \}/
+        if $kind eq 'uint';
 
     $said //= '';
     s/^"(.*)"$/$1/ for $said, $value;

@@ -26,7 +26,7 @@ my $unloaded = $ENV{TEST_NGINX_USE_VALGRIND} ? 5 : 1;
 my $path = '/api/entities/1/record?record_id=1';
 
 # Of an entity's value: where the time of its last refresh is, and its name.
-my ($REFRESHED, $NAME) = (48, 56);
+my ($REFRESHED, $NAME) = (48, 64);
 
 
 sub text {

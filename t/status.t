@@ -232,7 +232,7 @@ Cache-Control: no-store
  "Retry-After: 1\nContent-Type: text/plain; version=0.0.4; charset=utf-8"]
 --- response_body_like eval
 ['\A\{"status":503,"code":"store_unavailable","message":"there is no store '
- . 'yet: /[^"]+/none/CURRENT does not exist; profile-loader makes it",'
+ . 'yet: /[^"]+/none/CURRENT does not exist; profile-loader sync makes it",'
  . '"store":"/[^"]+/none","generation":null,"sealed":null,'
  . '"transaction":null,"size":null,"used":null,"readers":null,'
  . '"max_readers":null,"requests":\{.*\},"lookups":\{.*\},'

@@ -58,6 +58,14 @@ static ngx_conf_post_t  ngx_http_profile_interval_post = {
 };
 
 
+static ngx_conf_enum_t  ngx_http_profile_readahead[] = {
+    { ngx_string("auto"), PROFILE_READAHEAD_AUTO },
+    { ngx_string("on"), PROFILE_READAHEAD_ON },
+    { ngx_string("off"), PROFILE_READAHEAD_OFF },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_conf_post_t  ngx_http_profile_age_post = {
     ngx_http_profile_age
 };
@@ -120,6 +128,13 @@ static ngx_command_t  ngx_http_profile_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_profile_loc_conf_t, check_interval),
       &ngx_http_profile_interval_post },
+
+    { ngx_string("profile_readahead"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_profile_loc_conf_t, readahead),
+      &ngx_http_profile_readahead },
 
       ngx_null_command
 };
@@ -271,6 +286,7 @@ ngx_http_profile_create_loc_conf(ngx_conf_t *cf)
 
     plcf->store = NGX_CONF_UNSET_PTR;
     plcf->check_interval = NGX_CONF_UNSET_MSEC;
+    plcf->readahead = NGX_CONF_UNSET_UINT;
     plcf->max_age = NGX_CONF_UNSET;
     plcf->api = NGX_CONF_UNSET;
     plcf->status = NGX_CONF_UNSET_UINT;
@@ -292,6 +308,8 @@ ngx_http_profile_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->check_interval, prev->check_interval,
                               1000);
 
+    ngx_conf_merge_uint_value(conf->readahead, prev->readahead,
+                              PROFILE_READAHEAD_AUTO);
     ngx_conf_merge_sec_value(conf->max_age, prev->max_age, 0);
 
     if (conf->bearer == NULL) {
@@ -363,7 +381,23 @@ ngx_http_profile_use_store(ngx_conf_t *cf, ngx_http_profile_loc_conf_t *conf)
         return NGX_CONF_ERROR;
     }
 
-    /* a store is looked at as often as its most eager location asks */
+    /* a worker opens the store once, for all of its locations */
+
+    if (conf->store->readahead != NGX_CONF_UNSET_UINT
+        && conf->store->readahead != conf->readahead)
+    {
+        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"profile_readahead\" in location \"%V\" differs "
+                           "from that of another location with the store "
+                           "\"%V\"", &clcf->name, &conf->store->directory);
+        return NGX_CONF_ERROR;
+    }
+
+    conf->store->readahead = conf->readahead;
+
+    /* it is looked at as often as its most eager location asks */
 
     conf->store->interval = ngx_min(conf->store->interval,
                                     conf->check_interval);
@@ -505,6 +539,7 @@ ngx_http_profile_add_store(ngx_conf_t *cf, ngx_str_t *directory)
 
     store->directory = *directory;
     store->interval = NGX_CONF_UNSET_MSEC;
+    store->readahead = NGX_CONF_UNSET_UINT;
 
     stores = ngx_array_push(&pmcf->stores);
     if (stores == NULL) {

@@ -32,6 +32,7 @@ typedef struct {
     ngx_str_t                   challenge_invalid;
     ngx_str_t                   cache_control;
     ngx_msec_t                  check_interval;
+    ngx_uint_t                  readahead;
     time_t                      max_age;        /* 0: any age will do */
     ngx_flag_t                  api;
     ngx_uint_t                  status;

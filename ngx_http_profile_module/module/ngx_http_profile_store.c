@@ -212,7 +212,7 @@ ngx_http_profile_store_refresh(ngx_http_profile_store_t *store,
     if (store->reader == NULL) {
         rc = profile_reader_open(&store->reader,
                                  (char *) store->directory.data,
-                                 PROFILE_READAHEAD_AUTO, err);
+                                 store->readahead, err);
     } else {
         old = profile_reader_generation(store->reader);
         rc = profile_reader_refresh(store->reader, err);

@@ -42,6 +42,7 @@ typedef struct {
 typedef struct {
     ngx_str_t                     directory;   /* zero-terminated */
     ngx_msec_t                    interval;    /* UNSET: never used */
+    ngx_uint_t                    readahead;   /* UNSET: the same */
     ngx_http_profile_counters_t   counters;
 
     profile_reader_t             *reader;
