@@ -41,6 +41,17 @@ UNITS      := $(UNIT_SRC:t/unit/%.c=$(BUILD)/unit/%) \
               $(FAULT_SRC:t/fault/%.c=$(BUILD)/fault/%)
 FUZZERS    := $(FUZZ_SRC:t/fuzz/%.c=$(BUILD)/%)
 
+# Fuzzers of the module's files: nginx's headers, and the objects that nginx's
+# own Makefile has made of these files.
+
+NGINX_FUZZ := condition credentials query route
+NGINX_SUB  := core event event/modules event/quic os/unix http http/modules \
+              http/v2 http/v3
+NGINX_INCS := $(NGINX_SUB:%=-isystem $(BUILD)/nginx-src/src/%) \
+              -isystem $(BUILD)/nginx -I$(SRC)/module
+NGINX_OBJ  := $(addprefix $(BUILD)/nginx/addon/module/ngx_http_profile_, \
+              condition.o credentials.o route.o)
+
 # The module and the loader share their flags.  Debian's hardening flags as
 # dpkg-buildflags gives them; _FORTIFY_SOURCE would hide from the sanitizer
 # the very calls that it is there to check.
@@ -54,6 +65,7 @@ C_FLAGS  := -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
             -fno-sanitize-recover=undefined -fno-omit-frame-pointer \
             -DPROFILE_ROW_MAX=1200 -DPROFILE_INPUT_SIZE=4096
 LD_FLAGS := -fsanitize=fuzzer,address,undefined
+SO_FLAGS := -fsanitize=address,undefined
 else ifdef SANITIZE
 C_FLAGS  := -g -O1 -fsanitize=address,undefined \
             -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -66,6 +78,7 @@ endif
 
 C_FLAGS  += $(WARN_FLAGS) $(EXTRA_CFLAGS)
 LD_FLAGS += $(EXTRA_LDFLAGS)
+SO_FLAGS ?= $(LD_FLAGS)
 
 CPPFLAGS_ALL := -D_FILE_OFFSET_BITS=64 -I$(SRC)/store -I$(SRC)/loader
 LIBS         := -ljansson -llmdb -lz -lcrypto -pthread
@@ -139,7 +152,8 @@ check-asan:
 check-valgrind: all units
 	@misc/test.sh valgrind $(T)
 
-## fuzz: feed the readers of input with anything, each for FUZZ_SECONDS (60)
+## fuzz: feed what reads rows, requests and the store's bytes with anything,
+##      each for FUZZ_SECONDS (60)
 .PHONY: fuzz
 fuzz:
 	@misc/deps.sh fuzz
@@ -170,7 +184,7 @@ deps:
 
 .PHONY: FORCE
 $(MODULE): FORCE | deps
-	+@CC_OPT='$(C_FLAGS) -Wno-unused-parameter' LD_OPT='$(LD_FLAGS)' \
+	+@CC_OPT='$(C_FLAGS) -Wno-unused-parameter' LD_OPT='$(SO_FLAGS)' \
 	    misc/module.sh $(BUILD)
 
 # Everything is made again when the compiler or a flag changes.
@@ -217,6 +231,16 @@ $(BUILD)/fault/%: $(OBJ)/t/fault/%.o $(OBJ)/parts.a
 $(FUZZERS): $(BUILD)/%: $(OBJ)/t/fuzz/%.o $(OBJ)/parts.a
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) $(LD_FLAGS) -o $@ $^ $(LIBS)
+
+# nginx's configure has to run before its headers can be read.
+
+$(NGINX_FUZZ:%=$(OBJ)/t/fuzz/%.o): $(MODULE)
+$(NGINX_FUZZ:%=$(OBJ)/t/fuzz/%.o): CPPFLAGS_ALL += $(NGINX_INCS)
+$(NGINX_FUZZ:%=$(BUILD)/%): $(OBJ)/module.a
+
+$(OBJ)/module.a: $(MODULE)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(NGINX_OBJ)
 
 .SECONDARY: $(UNIT_OBJ) $(FUZZ_OBJ) $(FAULT_OBJ)
 

@@ -2,8 +2,8 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * What the fuzzers share: bytes become files that have a path but no place
- * on a disk, and rows go the way that they go in a refresh.
+ * What the loader's fuzzers share: bytes become files that have a path but
+ * no place on a disk, and rows go the way that they go in a refresh.
  */
 
 
@@ -18,6 +18,7 @@
 
 #include <jansson.h>
 
+#include "target.h"
 #include "profile_buffer.h"
 #include "profile_format.h"
 
@@ -29,16 +30,6 @@
 /* Splits the data into two files; never a part of UTF-8. */
 
 #define FUZZ_SPLIT  0xfe
-
-#define fuzz_assert(condition)                                                \
-    do {                                                                      \
-        if (!(condition)) {                                                   \
-            __builtin_trap();                                                 \
-        }                                                                     \
-    } while (0)
-
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
 static inline void
