@@ -92,8 +92,9 @@ profile_length_used(MDB_env *env)
     MDB_stat     stat;
     MDB_envinfo  info;
 
-    (void) mdb_env_stat(env, &stat);
-    (void) mdb_env_info(env, &info);
+    if (mdb_env_stat(env, &stat) != 0 || mdb_env_info(env, &info) != 0) {
+        return 0;
+    }
 
     return ((uint64_t) info.me_last_pgno + 1) * stat.ms_psize;
 }
@@ -111,7 +112,12 @@ profile_length_measure(MDB_env *env, const char *path, int *fd,
         return profile_error_lmdb(err, rc, "mdb_env_get_fd", path);
     }
 
+    /* a file is cut to this length: never to one that nobody has said */
+
     *used = profile_length_used(env);
+    if (*used == 0) {
+        return profile_error_lmdb(err, EINVAL, "mdb_env_info", path);
+    }
 
     if (fstat(*fd, &st) == -1) {
         return profile_error_errno(err, errno, "cannot stat %s/"

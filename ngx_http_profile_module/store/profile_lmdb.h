@@ -91,8 +91,8 @@ int profile_env_reopen(profile_env_t *env, profile_error_t *err);
 
 /*
  * The length of the data file, see profile_length.c.  used is the bytes
- * that the pages take, free ones too; before and after go around a commit,
- * which may add bytes.
+ * that the pages take, free ones too, or 0 where LMDB does not say it;
+ * before and after go around a commit, which may add bytes.
  */
 
 int profile_length_check(MDB_env *env, const char *path,
