@@ -66,6 +66,12 @@ C_FLAGS  := -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
             -DPROFILE_ROW_MAX=1200 -DPROFILE_INPUT_SIZE=4096
 LD_FLAGS := -fsanitize=fuzzer,address,undefined
 SO_FLAGS := -fsanitize=address,undefined
+else ifdef COVERAGE
+# gcc's own execve() would write counters in a child of a process with threads.
+C_FLAGS  := -g -O0 --coverage -fprofile-update=atomic -fno-builtin-execve
+LD_FLAGS := --coverage -Wl,--wrap=_exit -Wl,--wrap=raise
+SO_FLAGS := --coverage
+COUNTERS := $(OBJ)/t/lib/coverage.o
 else ifdef SANITIZE
 C_FLAGS  := -g -O1 -fsanitize=address,undefined \
             -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -79,6 +85,7 @@ endif
 C_FLAGS  += $(WARN_FLAGS) $(EXTRA_CFLAGS)
 LD_FLAGS += $(EXTRA_LDFLAGS)
 SO_FLAGS ?= $(LD_FLAGS)
+COUNTERS ?=
 
 CPPFLAGS_ALL := -D_FILE_OFFSET_BITS=64 -I$(SRC)/store -I$(SRC)/loader
 LIBS         := -ljansson -llmdb -lz -lcrypto -pthread
@@ -152,6 +159,15 @@ check-asan:
 check-valgrind: all units
 	@misc/test.sh valgrind $(T)
 
+## coverage: which lines and branches of the module and of the store the tests
+##      reach (T=...)
+.PHONY: coverage
+coverage:
+	@misc/deps.sh coverage
+	@$(MAKE) --no-print-directory BUILD=build/coverage CC=gcc COVERAGE=1 \
+	    all units
+	@misc/coverage.sh $(T)
+
 ## fuzz: feed what reads rows, requests and the store's bytes with anything,
 ##      each for FUZZ_SECONDS (60)
 .PHONY: fuzz
@@ -205,7 +221,7 @@ $(OBJ)/%.o: %.c $(OBJ)/flags | deps
 $(LOADER_OBJ) $(UNIT_OBJ) $(FUZZ_OBJ) $(FAULT_OBJ): \
     CPPFLAGS_ALL += -D_GNU_SOURCE
 
-$(LOADER): $(LOADER_OBJ) $(STORE_OBJ)
+$(LOADER): $(LOADER_OBJ) $(STORE_OBJ) $(COUNTERS)
 	@mkdir -p $(@D)
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) -pie $(LD_FLAGS) -o $@ $^ $(LIBS)
@@ -216,14 +232,14 @@ $(OBJ)/parts.a: $(filter-out $(MAIN_OBJ),$(LOADER_OBJ)) $(STORE_OBJ)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/unit/%: $(OBJ)/t/unit/%.o $(OBJ)/parts.a
+$(BUILD)/unit/%: $(OBJ)/t/unit/%.o $(OBJ)/parts.a $(COUNTERS)
 	@mkdir -p $(@D)
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) -pie $(LD_FLAGS) -o $@ $^ -Wl,--as-needed $(LIBS)
 
 # So do the programs that tests of failures call.
 
-$(BUILD)/fault/%: $(OBJ)/t/fault/%.o $(OBJ)/parts.a
+$(BUILD)/fault/%: $(OBJ)/t/fault/%.o $(OBJ)/parts.a $(COUNTERS)
 	@mkdir -p $(@D)
 	$(SAY) "  LINK  $@"
 	$(Q)$(CC) -pie $(LD_FLAGS) -o $@ $^ -Wl,--as-needed $(LIBS)

@@ -2,7 +2,7 @@
 #
 # misc/deps.sh GROUP... - install the Debian packages that a make target
 # needs and that are missing.  Groups: build run test lint sanitize valgrind
-# fuzz cpanm bench.  Says what it installs, installs packages and nothing
+# fuzz coverage cpanm bench.  Says what it installs, installs packages and nothing
 # else, and takes a few milliseconds when nothing is missing.
 #
 # Where there is no dpkg (another distribution) it stays silent: the compiler
@@ -57,6 +57,11 @@ group() {
         ;;
     cpanm)
         echo cpanminus:cpanm
+        ;;
+    coverage)
+        group build
+        group test
+        echo gcc:gcc gcovr:gcovr
         ;;
     bench)
         group test

@@ -6,6 +6,7 @@
 #   plain     unit tests, t/*.t, t/loader/*.t, t/fault/*.t
 #   hup       t/*.t, nginx reloaded between the blocks of a file
 #   asan      as plain, with the instrumented module and loader of build/asan
+#   coverage  as plain, with what misc/coverage.sh has built and looks at
 #   valgrind  unit tests and $valgrind_tests under memcheck
 #
 # A FILE is a .t, or a unit test's source.  JOBS=n runs n at a time.  What is
@@ -25,6 +26,7 @@ packages="test"
 case $mode in
 plain | hup) ;;
 asan)     build=build/asan packages=sanitize ;;
+coverage) build=build/coverage ;;
 valgrind) packages=valgrind ;;
 *)
     echo "test.sh: unknown mode \"$mode\"" >&2
@@ -93,6 +95,12 @@ done
 
 preload=
 nginx_asan=
+globals="error_log \$PROFILE_TEST_ALERTS alert;"
+
+if [ "$mode" = coverage ]; then
+    # nginx drops what it is not told of from its environment.
+    globals="env GCOV_PREFIX; $globals"
+fi
 
 if [ "$mode" = asan ]; then
     preload=$(${CC:-gcc} -print-file-name=libasan.so)
@@ -111,7 +119,7 @@ cat >"$work/nginx" <<END
 ${preload:+export LD_PRELOAD="$preload\${LD_PRELOAD:+ \$LD_PRELOAD}"}
 ${preload:+export ASAN_OPTIONS="$nginx_asan"}
 exec "$nginx" \\
-    \${PROFILE_TEST_ALERTS:+-g "error_log \$PROFILE_TEST_ALERTS alert;"} "\$@"
+    \${PROFILE_TEST_ALERTS:+-g "$globals"} "\$@"
 END
 chmod 755 "$work/nginx"
 
@@ -130,7 +138,7 @@ case $mode in
 hup)
     export TEST_NGINX_USE_HUP=1
     ;;
-asan)
+asan | coverage)
     export TEST_NGINX_TIMEOUT="${TEST_NGINX_TIMEOUT:-30}"
     export PROFILE_TEST_SLOW="${PROFILE_TEST_SLOW:-4}"
     ;;

@@ -105,11 +105,11 @@ sub run_cron {
 }
 
 
-# Where the sanitizers are to report to, else the reports would be lost.
+# Where sanitizers and counters are to report to, else it would be lost.
 
 sub asan {
     return map { defined $ENV{$_} ? "$_=$ENV{$_}" : () }
-           qw(ASAN_OPTIONS UBSAN_OPTIONS);
+           qw(ASAN_OPTIONS UBSAN_OPTIONS GCOV_PREFIX);
 }
 
 
