@@ -112,6 +112,7 @@ ngx_http_profile_read_key(ngx_http_request_t *r,
 {
     ngx_int_t                      rc;
     ngx_str_t                      key;
+    profile_error_t                err;
     ngx_http_profile_loc_conf_t   *plcf;
     ngx_http_profile_main_conf_t  *pmcf;
 
@@ -147,7 +148,9 @@ ngx_http_profile_read_key(ngx_http_request_t *r,
     ngx_http_profile_forget(ctx);
 
     if (ngx_http_profile_digest(&pmcf->digest, &key, ctx->digest) != NGX_OK) {
-        return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
+        (void) profile_error(&err, PROFILE_FAILED, "keys cannot be looked "
+                             "up: libcrypto has no SHA-256");
+        return ngx_http_profile_unavailable(plcf->store, &err);
     }
 
     ctx->key = key;
