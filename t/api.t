@@ -538,7 +538,22 @@ profile_error('not_found')
 
 
 
-=== TEST 31: try_files into the API
+=== TEST 31: rewritten to a longer path that is not below the prefix
+--- config
+    location /api/v1/ {
+        rewrite ^ /api/v2/entities break;
+        profile_store $TEST_NGINX_PROFILE_STORE;
+        profile_api;
+    }
+--- request
+GET /api/v1/entities
+--- error_code: 404
+--- response_body eval
+profile_error('not_found')
+
+
+
+=== TEST 32: try_files into the API
 --- config
     location /api/v1/ {
         profile_store $TEST_NGINX_PROFILE_STORE;
@@ -556,7 +571,7 @@ GET /try/this
 
 
 
-=== TEST 32: paths are case-sensitive
+=== TEST 33: paths are case-sensitive
 --- config
     location /api/v1/ {
         profile_store $TEST_NGINX_PROFILE_STORE;
@@ -574,7 +589,7 @@ GET /try/this
 
 
 
-=== TEST 33: HTTP/1.0 without a Host header
+=== TEST 34: HTTP/1.0 without a Host header
 --- config
     location /api/v1/ {
         profile_store $TEST_NGINX_PROFILE_STORE;
@@ -593,7 +608,7 @@ Connection: close
 
 
 
-=== TEST 34: twenty requests on one connection
+=== TEST 35: twenty requests on one connection
 --- config
     location /api/v1/ {
         profile_store $TEST_NGINX_PROFILE_STORE;
@@ -608,7 +623,7 @@ Connection: close
 
 
 
-=== TEST 35: an entity whose first load is not complete
+=== TEST 36: an entity whose first load is not complete
 --- config
     location /api/v1/ {
         profile_store $TEST_NGINX_PROFILE_STORE;

@@ -105,7 +105,27 @@ entity 1 Users primary_key=id
 
 
 
-=== TEST 2: a key may hold any visible character
+=== TEST 2: among more headers than nginx keeps in one piece
+--- each_header eval
+[map { my $n = $_;
+       join "\n", (map { "X-$_: $_" } 1 .. $n),
+                  "Authentication: Bearer $main::Key",
+                  map { "X-$_: $_" } $n + 1 .. 45 } 0, 17 .. 22, 37 .. 45]
+--- becomes: accepted
+
+
+
+=== TEST 3: and twice, wherever they are
+--- each_header eval
+[map { my $n = $_;
+       join "\n", "Authentication: Bearer $main::Key",
+                  (map { "X-$_: $_" } 1 .. $n),
+                  "Authentication: Bearer $main::Key" } 0, 17 .. 22, 40]
+--- becomes: malformed
+
+
+
+=== TEST 4: a key may hold any visible character
 --- each_header eval
 my $visible = q{!"#$%&'()*+,-./0123456789:;<=>?@ABCXYZ[\]^_`abcxyz{|}~};
 ["Authorization: Bearer $visible",
@@ -119,7 +139,7 @@ my $visible = q{!"#$%&'()*+,-./0123456789:;<=>?@ABCXYZ[\]^_`abcxyz{|}~};
 
 
 
-=== TEST 3: no credentials
+=== TEST 5: no credentials
 --- each_header eval
 ["X-Nothing: 1",
  "Authorization:",
@@ -148,7 +168,7 @@ my $visible = q{!"#$%&'()*+,-./0123456789:;<=>?@ABCXYZ[\]^_`abcxyz{|}~};
 
 
 
-=== TEST 4: Basic for somebody else
+=== TEST 6: Basic for somebody else
 --- each_header eval
 [map { "Authorization: " . main::basic($_) }
      "admin:$main::Key", ":$main::Key", "bearer2:$main::Key",
@@ -158,14 +178,14 @@ my $visible = q{!"#$%&'()*+,-./0123456789:;<=>?@ABCXYZ[\]^_`abcxyz{|}~};
 
 
 
-=== TEST 5: Basic is a form of Authorization only
+=== TEST 7: Basic is a form of Authorization only
 --- each_header eval
 ["Authentication: " . main::basic("bearer:$main::Key")]
 --- becomes: missing
 
 
 
-=== TEST 6: keys in other places do not count
+=== TEST 8: keys in other places do not count
 --- each_header eval
 ["X-API-Key: $main::Key",
  "Cookie: Authorization=$main::Key; access_token=$main::Key",
@@ -178,7 +198,7 @@ my $visible = q{!"#$%&'()*+,-./0123456789:;<=>?@ABCXYZ[\]^_`abcxyz{|}~};
 
 
 
-=== TEST 7: a key in the query string does not count
+=== TEST 9: a key in the query string does not count
 --- request eval
 [map { "GET /api/v1/entities/1/record?record_id=1&$_=$main::Key" }
      qw(access_token token key api_key Authorization bearer)]
@@ -191,7 +211,7 @@ my $visible = q{!"#$%&'()*+,-./0123456789:;<=>?@ABCXYZ[\]^_`abcxyz{|}~};
 
 
 
-=== TEST 8: unknown keys
+=== TEST 10: unknown keys
 --- each_header eval
 [map { "Authorization: Bearer $_" }
      'nope', 'x' x 7000, 'a,b', '"secret-token:1234"',
@@ -202,7 +222,7 @@ my $visible = q{!"#$%&'()*+,-./0123456789:;<=>?@ABCXYZ[\]^_`abcxyz{|}~};
 
 
 
-=== TEST 9: the stored form of a key is not a key
+=== TEST 11: the stored form of a key is not a key
 --- each_header eval
 use Digest::SHA qw(sha256 sha256_hex sha256_base64);
 ["Authorization: Bearer " . sha256_hex($main::Key),
@@ -213,7 +233,7 @@ use Digest::SHA qw(sha256 sha256_hex sha256_base64);
 
 
 
-=== TEST 10: unknown, expired and disabled keys look the same
+=== TEST 12: unknown, expired and disabled keys look the same
 --- each_header eval
 ["Authorization: Bearer old-key",
  "Authorization: Bearer disabled-key",
@@ -227,7 +247,7 @@ use Digest::SHA qw(sha256 sha256_hex sha256_base64);
 
 
 
-=== TEST 11: malformed keys
+=== TEST 13: malformed keys
 --- each_header eval
 [map { "Authorization: $_" }
      "Bearer $main::Key $main::Key",
@@ -248,7 +268,7 @@ use Digest::SHA qw(sha256 sha256_hex sha256_base64);
 
 
 
-=== TEST 12: malformed Basic
+=== TEST 14: malformed Basic
 --- each_header eval
 ["Authorization: Basic !!!",
  "Authorization: Basic \xff\xff\xff\xff",
@@ -265,7 +285,7 @@ use Digest::SHA qw(sha256 sha256_hex sha256_base64);
 
 
 
-=== TEST 13: Authentication twice
+=== TEST 15: Authentication twice
 --- each_header eval
 ["Authentication: Bearer $main::Key\nAuthentication: Bearer $main::Key",
  "Authentication: Bearer $main::Key\nAuthentication: Bearer other-key",
@@ -275,7 +295,7 @@ use Digest::SHA qw(sha256 sha256_hex sha256_base64);
 
 
 
-=== TEST 14: the first usable credentials win
+=== TEST 16: the first usable credentials win
 --- each_header eval
 ["Authorization: Bearer $main::Key\nAuthentication: Bearer nope",
  "Authentication: Bearer nope\nAuthorization: Bearer $main::Key",
@@ -300,7 +320,7 @@ use Digest::SHA qw(sha256 sha256_hex sha256_base64);
 
 
 
-=== TEST 15: credentials that are used and wrong are not made good by others
+=== TEST 17: credentials that are used and wrong are not made good by others
 --- each_header eval
 ["Authorization: Bearer nope\nAuthentication: Bearer $main::Key",
  "Authorization: Bearer old-key\nAuthentication: Bearer $main::Key",
@@ -311,7 +331,7 @@ use Digest::SHA qw(sha256 sha256_hex sha256_base64);
 
 
 
-=== TEST 16: malformed credentials and none are malformed
+=== TEST 18: malformed credentials and none are malformed
 --- each_header eval
 ["Authorization: Bearer a b\nAuthentication: Bearer",
  "Authorization: Digest x\nAuthentication: Bearer a b",
@@ -321,7 +341,7 @@ use Digest::SHA qw(sha256 sha256_hex sha256_base64);
 
 
 
-=== TEST 17: two Authorization headers are refused by nginx
+=== TEST 19: two Authorization headers are refused by nginx
 --- request
 GET /api/v1/entities
 --- more_headers
@@ -332,7 +352,7 @@ Authorization: Bearer secret-token:1234
 
 
 
-=== TEST 18: NUL in a header is refused by nginx
+=== TEST 20: NUL in a header is refused by nginx
 --- raw_request eval
 "GET /api/v1/entities HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 . "Authorization: Bearer secret-token:1234\0\r\n\r\n"
@@ -341,7 +361,7 @@ Authorization: Bearer secret-token:1234
 
 
 
-=== TEST 19: a key longer than nginx reads
+=== TEST 21: a key longer than nginx reads
 --- request
 GET /api/v1/entities
 --- more_headers eval
@@ -351,7 +371,7 @@ GET /api/v1/entities
 
 
 
-=== TEST 20: a header continued on the next line is not one
+=== TEST 22: a header continued on the next line is not one
 --- raw_request eval
 "GET /api/v1/entities HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 . "Authorization: Bearer\r\n secret-token:1234\r\n\r\n"
@@ -359,7 +379,7 @@ GET /api/v1/entities
 
 
 
-=== TEST 21: underscores do not make another header into ours
+=== TEST 23: underscores do not make another header into ours
 --- config
     underscores_in_headers on;
     location /api/v1/ {
@@ -377,7 +397,7 @@ GET /api/v1/entities
 
 
 
-=== TEST 22: the same client, key after key, on one connection
+=== TEST 24: the same client, key after key, on one connection
 --- pipelined_requests eval
 [($main::Path) x 6]
 --- more_headers eval
@@ -392,7 +412,7 @@ GET /api/v1/entities
 
 
 
-=== TEST 23: credentials are checked before the path and the record
+=== TEST 25: credentials are checked before the path and the record
 --- request eval
 ["GET /api/v1/nowhere", "GET /api/v1/entities/99/record",
  "GET /api/v1/entities/1/record?record_id=%zz", "GET /api/v1/"]
@@ -403,7 +423,7 @@ GET /api/v1/entities
 
 
 
-=== TEST 24: a key that was replaced
+=== TEST 26: a key that was replaced
 --- profile
 workspace 1 Acme key=before
 entity 1 Users primary_key=id

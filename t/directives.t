@@ -532,7 +532,17 @@ b";
 
 
 
-=== TEST 34: profile_realm twice
+=== TEST 34: profile_realm with another control character
+--- config eval
+"    profile_realm \"a\x7f\";"
+--- must_die
+--- error_log
+[emerg]
+"profile_realm" directive must not hold control characters
+
+
+
+=== TEST 35: profile_realm twice
 --- config
     profile_realm a;
     profile_realm b;
@@ -543,7 +553,7 @@ b";
 
 
 
-=== TEST 35: profile_realm in an if block
+=== TEST 36: profile_realm in an if block
 --- config
     location /api/ {
         if ($arg_x) {
@@ -557,7 +567,7 @@ b";
 
 
 
-=== TEST 36: profile_cache_control in every context, on success only
+=== TEST 37: profile_cache_control in every context, on success only
 --- http_config
     profile_cache_control "private, max-age=1";
 --- config
@@ -584,7 +594,7 @@ b";
 
 
 
-=== TEST 37: profile_cache_control in server
+=== TEST 38: profile_cache_control in server
 --- http_config
     profile_cache_control "private, max-age=1";
 --- config
@@ -599,7 +609,7 @@ Cache-Control: private, max-age=3
 
 
 
-=== TEST 38: profile_cache_control, empty, sends none
+=== TEST 39: profile_cache_control, empty, sends none
 --- config
     location /api/ {
         profile_cache_control "";
@@ -615,7 +625,7 @@ Cache-Control: private, max-age=3
 
 
 
-=== TEST 39: nginx's expires replaces it, and does not add a second
+=== TEST 40: nginx's expires replaces it, and does not add a second
 --- config
     location /api/ {
         expires 1h;
@@ -627,7 +637,7 @@ Cache-Control: max-age=3600
 
 
 
-=== TEST 40: profile_cache_control twice
+=== TEST 41: profile_cache_control twice
 --- config
     profile_cache_control a;
     profile_cache_control b;
@@ -638,7 +648,7 @@ Cache-Control: max-age=3600
 
 
 
-=== TEST 41: profile_cache_control with a line break
+=== TEST 42: profile_cache_control with a line break
 --- config
     profile_cache_control "no-store
 X-Injected: 1";
@@ -649,7 +659,7 @@ X-Injected: 1";
 
 
 
-=== TEST 42: profile_check_interval in every context
+=== TEST 43: profile_check_interval in every context
 --- http_config
     profile_check_interval 500ms;
 --- config
@@ -665,7 +675,7 @@ $main::List
 
 
 
-=== TEST 43: profile_check_interval of nothing
+=== TEST 44: profile_check_interval of nothing
 --- config
     profile_check_interval 0;
 --- must_die
@@ -675,7 +685,7 @@ $main::List
 
 
 
-=== TEST 44: profile_check_interval that is no time
+=== TEST 45: profile_check_interval that is no time
 --- config
     profile_check_interval soon;
 --- must_die
@@ -685,7 +695,7 @@ $main::List
 
 
 
-=== TEST 45: profile_check_interval, negative
+=== TEST 46: profile_check_interval, negative
 --- config
     profile_check_interval -1s;
 --- must_die
@@ -695,7 +705,7 @@ $main::List
 
 
 
-=== TEST 46: profile_check_interval twice
+=== TEST 47: profile_check_interval twice
 --- config
     profile_check_interval 1s;
     profile_check_interval 2s;
@@ -706,7 +716,7 @@ $main::List
 
 
 
-=== TEST 47: profile_check_interval in an if block
+=== TEST 48: profile_check_interval in an if block
 --- config
     location /api/ {
         if ($arg_x) {
@@ -720,7 +730,7 @@ $main::List
 
 
 
-=== TEST 48: two handlers in one location: the last one in the file is used
+=== TEST 49: two handlers in one location: the last one in the file is used
 --- config
     location /api/ {
         profile_store $TEST_NGINX_PROFILE_STORE;
@@ -740,7 +750,7 @@ $main::List
 
 
 
-=== TEST 49: return comes before the API
+=== TEST 50: return comes before the API
 --- config
     location /api/ {
         profile_store $TEST_NGINX_PROFILE_STORE;

@@ -114,6 +114,7 @@ sub exchange {
             if ($type == $HEADERS) {
                 $got->{replies}++;
                 $got->{status} = $payload =~ /\A[\x20-\x3f]*\x88/ ? 200
+                                 : $payload =~ /\A[\x20-\x3f]*\x8c/ ? 400
                                  : $payload =~ /\x03(\d\d\d)/ ? $1 : '?';
             } elsif ($type == $DATA) {
                 $got->{body} .= $payload;
@@ -168,6 +169,22 @@ for my $case (['GET', 200, $body], ['POST', 405, $refused],
         one_reply("$method, $way", $stream->{1}, $status, $expected);
         one_reply("$method, $way: the next", $stream->{3}, 200, $body);
     }
+}
+
+# -- what nginx takes off a header of HTTP/1 ----------------------------------
+
+for my $case (['Bearer ', 401, 'missing_credentials'],
+              ['Bearer   ', 401, 'missing_credentials'],
+              ['Basic ', 401, 'missing_credentials'],
+              ['Bearer key ', 400, 'invalid_credentials'])
+{
+    my ($value, $status, $code) = @$case;
+
+    my $stream = exchange(headers(1, $END_STREAM, 'GET', $record,
+                                  authorization => $value), get(3));
+
+    one_reply("\"$value\"", $stream->{1}, $status, profile_error($code));
+    one_reply("\"$value\": the next", $stream->{3}, 200, $body);
 }
 
 $nginx->stop();
