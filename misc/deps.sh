@@ -2,8 +2,8 @@
 #
 # misc/deps.sh GROUP... - install the Debian packages that a make target
 # needs and that are missing.  Groups: build run test lint sanitize valgrind
-# fuzz coverage cpanm bench.  Says what it installs, installs packages and nothing
-# else, and takes a few milliseconds when nothing is missing.
+# fuzz coverage cpanm bench.  Says what it installs, installs packages and
+# nothing else, and takes a few milliseconds when nothing is missing.
 #
 # Where there is no dpkg (another distribution) it stays silent: the compiler
 # and nginx's configure then name what they cannot find.
