@@ -209,6 +209,33 @@ damaged('a changed list', qr/entity list of workspace 2 does not have the hash/,
         changed(pack('C N', 4, 2), sub { $_[0][1] =~ s/Users/Loser/ }), 1);
 damaged('an entity of another id', qr/entity 8 of workspace 1 $undecoded/,
         changed($user->[0], sub { substr($_[0][1], 8, 4) = pack 'N', 8 }));
+damaged('a workspace cut short', qr/workspace \d $undecoded/,
+        changed(pack('C N', 3, 2), sub { chop $_[0][1] }));
+damaged('a list cut short', qr/entity list of workspace \d $undecoded/,
+        changed(pack('C N', 4, 2), sub { chop $_[0][1] }));
+damaged('a list of an entity', qr/entity list of workspace 2 $undecoded/,
+        changed(pack('C N', 4, 2),
+                sub { substr($_[0][1], 8, 4) = pack 'N', 1 }));
+damaged('an entity with a byte more', qr/entity \d of workspace \d $undecoded/,
+        changed($user->[0], sub { $_[0][1] .= 'x' }));
+
+# What an incremental refresh has come to: column and value.
+my $cursor = [pack('C N N', 7, 1, 1),
+              pack('C x n N N n x10', 7, 2, 1, 1, 4) . 'at2026'];
+
+restore_pairs($generation, sort { $a->[0] cmp $b->[0] } @honest, $cursor);
+run_ok($box->loader('check'), {}, 'a cursor is nothing wrong');
+
+damaged('a cursor cut short', qr/cursor of entity \d of workspace \d $undecoded/,
+        sub { (@_, [$cursor->[0], substr $cursor->[1], 0, -1]) }, 1);
+damaged('a cursor of another entity',
+        qr/cursor of entity 1 of workspace 1 $undecoded/,
+        sub { (@_, [pack('C N N', 7, 1, 9), $cursor->[1]]) }, 1);
+damaged('a cursor of no entity',
+        qr/cursor of entity 9 of workspace 1 is of an entity that is missing/,
+        sub { (@_, [pack('C N N', 7, 1, 9),
+                    $cursor->[1] =~ s/\A.{8}\K.{4}/pack 'N', 9/ers]) }, 1);
+
 # Names are printed, too, and JSON takes UTF-8 only.
 for my $thing (
     ["an entity's name", qr/entity 1 of workspace 1/, $user->[0],
