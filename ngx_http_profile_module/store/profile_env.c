@@ -442,9 +442,7 @@ profile_env_check_lock(profile_env_t *env, profile_error_t *err)
         return PROFILE_OK;
     }
 
-    (void) mdb_env_info(env->env, &info);
-
-    if (info.me_numreaders == 0) {
+    if (mdb_env_info(env->env, &info) != 0 || info.me_numreaders == 0) {
         return profile_error(err, PROFILE_LOCKLESS,
                              "%s is not sealed, and LMDB reads it without a "
                              "lock; make its lock file writable, or seal the "

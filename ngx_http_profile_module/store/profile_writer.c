@@ -114,11 +114,9 @@ profile_writer_reserve(profile_writer_t *writer, uint64_t bytes,
         return rc;
     }
 
-    (void) mdb_env_info(writer->env, &info);
-
     need = profile_length_used(writer->env) + bytes + PROFILE_MAP_RESERVE;
 
-    if (info.me_mapsize >= need) {
+    if (mdb_env_info(writer->env, &info) == 0 && info.me_mapsize >= need) {
         return PROFILE_OK;
     }
 
