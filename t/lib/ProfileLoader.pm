@@ -98,7 +98,18 @@ sub start {
     # They are there even if the child is killed before it does anything.
     spew($_, '') for $out, $err;
 
+    # A signal to the child must not run this process' handlers in it, which
+    # would exit with a status that is taken for the command's.
+    my @signals = qw(HUP INT TERM);
+    my @handlers = @SIG{@signals};
+    @SIG{@signals} = ('DEFAULT') x @signals;
+
     my $pid = fork();
+
+    if (!defined $pid || $pid) {
+        $SIG{ $signals[$_] } = $handlers[$_] // 'DEFAULT' for 0 .. $#signals;
+    }
+
     croak "fork: $!" if !defined $pid;
 
     if ($pid == 0) {
