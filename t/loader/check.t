@@ -267,6 +267,31 @@ damaged('many', qr/\A(?:profile-loader: record .*\n){10}profile-loader: gen.*\n\
         sub { map { $_->[1] =~ s/of-many/of-mans/ if ord $_->[0] == 0x20; $_ } @_ },
         600);
 
+
+# -- damage that a refresh meets ----------------------------------------------
+
+# It walks over keys, workspaces, entities, orphans and records.
+
+my ($any_key) = grep { ord $_->[0] == 2 } @honest;
+
+for my $case (['a key', $any_key->[0]],
+              ['a workspace', pack 'C N', 3, 2],
+              ['an entity', $user->[0]],
+              ['an orphan', pack 'C N', 6, 1],
+              ['a record', $record])
+{
+    my ($name, $key) = @$case;
+    my %pair = map { $_->[0] => [@$_] } @honest;
+
+    $pair{$key} //= [$key, pack 'C x3 N N', 6, 1, 1];
+    chop $pair{$key}[1];
+    restore_pairs($generation, @pair{sort keys %pair});
+
+    fails_ok($box->loader('sync'), 3, qr/damaged/, "a refresh meets $name");
+    is_deeply([mdb_pairs($generation)], [@pair{sort keys %pair}],
+              "a refresh meets $name: and changes nothing");
+}
+
 restore_pairs($generation, @honest);
 run_ok($box->loader('check'), {}, 'restored');
 
