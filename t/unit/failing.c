@@ -245,7 +245,8 @@ failing_reader(const char *store)
     profile_error_t  err;
 
     failing_make(store);
-    must(profile_reader_open(&failing_open, store, &err), &err);
+    must(profile_reader_open(&failing_open, store, PROFILE_READAHEAD_AUTO,
+                             &err), &err);
     (void) store_generation(store, PROFILE_FORMAT_VERSION, 1, 0);
 }
 
@@ -261,7 +262,7 @@ failing_read(const char *store, profile_error_t *err)
     const profile_view_t   *view;
     profile_reader_info_t   info;
 
-    rc = profile_reader_open(&reader, store, err);
+    rc = profile_reader_open(&reader, store, PROFILE_READAHEAD_AUTO, err);
 
     if (rc != PROFILE_OK) {
         return rc;
@@ -854,7 +855,8 @@ failing_whole(const char *store)
     profile_document_t     list;
     const profile_view_t  *view;
 
-    must(profile_reader_open(&reader, store, &err), &err);
+    must(profile_reader_open(&reader, store, PROFILE_READAHEAD_AUTO, &err),
+         &err);
     must(profile_reader_begin(reader, &view, &err), &err);
 
     if (profile_reader_generation(reader) == 3) {
