@@ -201,6 +201,15 @@ sub files {
 
     cmp_ok(scalar @paths, '>', 5, 'there are files');
 
+    # But for those that are there for a moment.
+    my %listed = map { m{([^/]+)$} => 1 } @paths;
+    my ($folder) = $store =~ /^## The folder\n(.*?)^## /ms;
+    my @names = grep { !/^\.(?:new|making)$/ }
+                $folder =~ m{^ {8,}(\S+[^/\s]) +0\d{3} }mg;
+
+    cmp_ok(scalar @names, '>', 6, 'docs/store-format.md has files');
+    ok($listed{$_}, "$_ is there") for @names;
+
     return;
 }
 
