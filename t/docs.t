@@ -429,7 +429,7 @@ sub formats {
         $format =~ s/^%s: (?=.*%|%s)// if $name eq 'profile_say';
 
         # what a message may be put into is no message
-        push @found, $format if $format =~ /\w{3}/ && $format !~ /^%s; the/;
+        push @found, $format if $format =~ /\w{3}/;
     }
 
     return @found;

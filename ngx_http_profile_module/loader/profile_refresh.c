@@ -33,6 +33,7 @@ typedef struct {
     profile_buffer_t          cursor;      /* a string, while it is stored */
     char                     *directory;   /* of the rows' temporary files */
     uint64_t                  records;     /* stored ones, before it began */
+    unsigned                  loaded:1;    /* whether there is old data */
     uint64_t                  written;     /* bytes, before it began */
     struct timespec           start;
     char                      label[2 * PROFILE_NAME_MAX + 2];
@@ -122,8 +123,8 @@ profile_refresh_run(profile_refresh_run_t *run)
     }
 
     if (rc == PROFILE_FAILED) {
-        return profile_refresh_failed(run, PROFILE_EXIT_ENTITY,
-                                      "%s; the old data stays", err.text);
+        return profile_refresh_failed(run, PROFILE_EXIT_ENTITY, "%s",
+                                      err.text);
     }
 
     if (rc == PROFILE_OK) {
@@ -140,8 +141,8 @@ profile_refresh_run(profile_refresh_run_t *run)
     }
 
     if (profile_interrupted()) {
-        return profile_refresh_failed(run, PROFILE_EXIT_ENTITY,
-                                      "%s; the old data stays", err.text);
+        return profile_refresh_failed(run, PROFILE_EXIT_ENTITY, "%s",
+                                      err.text);
     }
 
     return profile_refresh_failed(run, PROFILE_EXIT_STORE, "%s", err.text);
@@ -208,6 +209,7 @@ profile_refresh_stored(profile_refresh_run_t *run,
     }
 
     run->records = entity.records;
+    run->loaded = (entity.incarnation != 0);
 
     if (!refresh->entity->refresh.incremental || refresh->full) {
         return PROFILE_OK;
@@ -377,8 +379,8 @@ profile_refresh_refuse(void *data, const profile_merge_counts_t *counts,
     {
         (void) profile_refresh_failed(run, PROFILE_EXIT_ENTITY,
                     "%llu of %llu records would be deleted, more than "
-                    "max_delete (%g %%) allows; the old data stays; where "
-                    "this is right, use --allow-shrink",
+                    "max_delete (%g %%) allows; where this is right, use "
+                    "--allow-shrink",
                     (unsigned long long) counts->deleted,
                     (unsigned long long) old, entity->max_delete);
         return 1;
@@ -405,7 +407,7 @@ profile_refresh_invalid(profile_refresh_run_t *run)
 
     (void) profile_refresh_failed(run, PROFILE_EXIT_ENTITY,
                 "%llu of %llu rows are invalid, more than max_invalid "
-                "(%g %%) allows; the old data stays",
+                "(%g %%) allows",
                 (unsigned long long) feed->report.invalid,
                 (unsigned long long) feed->read, entity->max_invalid);
 
@@ -413,17 +415,26 @@ profile_refresh_invalid(profile_refresh_run_t *run)
 }
 
 
-/* Notes what went wrong; returns status. */
+/* Notes what went wrong, and what is served all the same; returns status. */
 
 static int
 profile_refresh_failed(profile_refresh_run_t *run, int status,
     const char *fmt, ...)
 {
+    size_t   len;
     va_list  args;
 
     va_start(args, fmt);
     (void) vsnprintf(run->error, sizeof(run->error), fmt, args);
     va_end(args);
+
+    if (status == PROFILE_EXIT_ENTITY) {
+        len = strlen(run->error);
+
+        (void) snprintf(run->error + len, sizeof(run->error) - len, "%s",
+                        run->loaded ? "; the old data stays"
+                                    : "; nothing has been loaded yet");
+    }
 
     return status;
 }

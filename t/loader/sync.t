@@ -437,7 +437,8 @@ for my $case (
     my $run = $box->loader('sync');
 
     is($run->{status}, 1, 'entities fail') or diag_run($run);
-    like($run->{err}, qr{^profile-loader: Acme/$_: .*; the old data stays$}m,
+    like($run->{err},
+         qr{^profile-loader: Acme/$_: .*; nothing has been loaded yet$}m,
          "$_ fails") for qw(Missing Pattern Folder);
     is(scalar(() = $run->{err} =~ /^/mg), 3, 'one line each')
         or diag_run($run);
