@@ -18,6 +18,7 @@
 #include "profile_commands.h"
 #include "profile_digest.h"
 #include "profile_signal.h"
+#include "profile_user.h"
 
 
 #define PROFILE_CONFIG_FILE  "/etc/profile-loader.json"
@@ -106,6 +107,7 @@ main(int argc, char **argv)
 
     json_set_alloc_funcs(profile_alloc, free);
     profile_digest_init();
+    profile_user_names();
 
     /* a limit of file size is an error like others, not the end */
 

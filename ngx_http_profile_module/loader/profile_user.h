@@ -2,7 +2,7 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * The user that the loader works as.
+ * The user that the loader works as, and the names of others.
  */
 
 
@@ -21,6 +21,10 @@
  */
 
 int profile_user_become(const char *directory, profile_error_t *err);
+
+/* From here on messages name users and groups, beside their numbers. */
+
+void profile_user_names(void);
 
 
 #endif /* _PROFILE_USER_H_INCLUDED_ */

@@ -247,7 +247,7 @@ profile_dir_read(const char *directory, char *name, size_t size,
     profile_identity_t *id, profile_error_t *err)
 {
     int          rc;
-    char         path[PATH_MAX];
+    char         path[PATH_MAX], user[PROFILE_WHO_TEXT];
     struct stat  st;
 
     rc = profile_path(path, sizeof(path), directory, PROFILE_CURRENT_FILE,
@@ -265,8 +265,8 @@ profile_dir_read(const char *directory, char *name, size_t size,
                                  "profile-loader sync makes it", path);
         }
 
-        return profile_error_errno(err, rc, "user %ld cannot read %s",
-                                   (long) geteuid(), path);
+        return profile_error_errno(err, rc, "user %s cannot read %s",
+                                   profile_error_user(user, geteuid()), path);
     }
 
     profile_identity(id, &st);

@@ -299,6 +299,8 @@ static int
 profile_env_check_access(const char *path, int mode, profile_error_t *err)
 {
     int          rc;
+    char         user[PROFILE_WHO_TEXT], group[PROFILE_WHO_TEXT];
+    char         owner[PROFILE_WHO_TEXT], owners[PROFILE_WHO_TEXT];
     struct stat  st;
 
     if (faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0) {
@@ -322,18 +324,20 @@ profile_env_check_access(const char *path, int mode, profile_error_t *err)
 
     if (rc == EACCES && stat(path, &st) == 0) {
         return profile_error(err, PROFILE_DENIED,
-                             "user %ld (group %ld) may not %s %s, which "
-                             "belongs to %ld:%ld with mode %04o; give it to "
+                             "user %s (group %s) may not %s %s, which "
+                             "belongs to %s:%s with mode %04o; give it to "
                              "the group of nginx's workers (\"group\" in the "
                              "loader's configuration)",
-                             (long) geteuid(), (long) getegid(),
+                             profile_error_user(user, geteuid()),
+                             profile_error_group(group, getegid()),
                              (mode & W_OK) ? "write" : "read", path,
-                             (long) st.st_uid, (long) st.st_gid,
+                             profile_error_user(owner, st.st_uid),
+                             profile_error_group(owners, st.st_gid),
                              (unsigned) (st.st_mode & 07777));
     }
 
-    return profile_error_errno(err, rc, "user %ld cannot use %s",
-                               (long) geteuid(), path);
+    return profile_error_errno(err, rc, "user %s cannot use %s",
+                               profile_error_user(user, geteuid()), path);
 }
 
 

@@ -18,6 +18,33 @@
 
 static int profile_error_code(int err_no);
 static void profile_error_append(profile_error_t *err, const char *text);
+static const char *profile_error_number(char *text, long id);
+
+
+static profile_who_pt  profile_error_who_user = profile_error_number;
+static profile_who_pt  profile_error_who_group = profile_error_number;
+
+
+void
+profile_error_names(profile_who_pt user, profile_who_pt group)
+{
+    profile_error_who_user = user;
+    profile_error_who_group = group;
+}
+
+
+const char *
+profile_error_user(char *text, uid_t uid)
+{
+    return profile_error_who_user(text, (long) uid);
+}
+
+
+const char *
+profile_error_group(char *text, gid_t gid)
+{
+    return profile_error_who_group(text, (long) gid);
+}
 
 
 /*
@@ -157,4 +184,13 @@ profile_error_append(profile_error_t *err, const char *text)
     len = strlen(err->text);
 
     (void) snprintf(err->text + len, sizeof(err->text) - len, "%s", text);
+}
+
+
+static const char *
+profile_error_number(char *text, long id)
+{
+    (void) snprintf(text, PROFILE_WHO_TEXT, "%ld", id);
+
+    return text;
 }

@@ -23,6 +23,9 @@ int
 profile_modes_require(const char *path, mode_t mode, gid_t gid,
     profile_error_t *err)
 {
+    int          rc;
+    char         user[PROFILE_WHO_TEXT], group[PROFILE_WHO_TEXT];
+    char         owner[PROFILE_WHO_TEXT], owners[PROFILE_WHO_TEXT];
     struct stat  st;
 
     if (stat(path, &st) == -1) {
@@ -41,12 +44,17 @@ profile_modes_require(const char *path, mode_t mode, gid_t gid,
         return PROFILE_OK;
     }
 
-    return profile_error_errno(err, errno, "user %ld may not give %s, which "
-                               "belongs to %ld:%ld with mode %04o, the "
-                               "group %ld and the mode %04o; do it as its "
-                               "owner or as root", (long) geteuid(), path,
-                               (long) st.st_uid, (long) st.st_gid,
-                               (unsigned) (st.st_mode & 07777), (long) gid,
+    rc = errno;
+
+    return profile_error_errno(err, rc, "user %s may not give %s, which "
+                               "belongs to %s:%s with mode %04o, the group "
+                               "%s and the mode %04o; do it as its owner or "
+                               "as root",
+                               profile_error_user(user, geteuid()), path,
+                               profile_error_user(owner, st.st_uid),
+                               profile_error_group(owners, st.st_gid),
+                               (unsigned) (st.st_mode & 07777),
+                               profile_error_group(group, gid),
                                (unsigned) mode);
 }
 
@@ -55,6 +63,8 @@ int
 profile_modes_access(const char *path, int mode, profile_error_t *err)
 {
     int          rc;
+    char         user[PROFILE_WHO_TEXT], owner[PROFILE_WHO_TEXT];
+    char         owners[PROFILE_WHO_TEXT];
     struct stat  st;
 
     if (faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0) {
@@ -64,16 +74,16 @@ profile_modes_access(const char *path, int mode, profile_error_t *err)
     rc = errno;
 
     if (rc != EACCES || stat(path, &st) == -1) {
-        return profile_error_errno(err, rc, "user %ld cannot use %s",
-                                   (long) geteuid(), path);
+        return profile_error_errno(err, rc, "user %s cannot use %s",
+                                   profile_error_user(user, geteuid()), path);
     }
 
-    return profile_error_errno(err, rc, "user %ld may not %s %s, which "
-                               "belongs to %ld:%ld with mode %04o; start "
-                               "profile-loader as user %ld or as root",
-                               (long) geteuid(),
+    return profile_error_errno(err, rc, "user %s may not %s %s, which "
+                               "belongs to %s:%s with mode %04o; start "
+                               "profile-loader as user %s or as root",
+                               profile_error_user(user, geteuid()),
                                (mode & W_OK) ? "write" : "read", path,
-                               (long) st.st_uid, (long) st.st_gid,
-                               (unsigned) (st.st_mode & 07777),
-                               (long) st.st_uid);
+                               profile_error_user(owner, st.st_uid),
+                               profile_error_group(owners, st.st_gid),
+                               (unsigned) (st.st_mode & 07777), owner);
 }

@@ -544,12 +544,17 @@ static int
 profile_publish_own(int fd, const char *path, mode_t mode,
     const profile_owner_t *owner, profile_error_t *err)
 {
+    int   rc;
+    char  user[PROFILE_WHO_TEXT], group[PROFILE_WHO_TEXT];
+
     if (fchown(fd, owner->uid, owner->gid) == -1) {
-        return profile_error_errno(err, errno, "cannot give %s to user %ld "
-                                   "and group %ld; the loader's user must "
-                                   "own the store and be in that group",
-                                   path, (long) owner->uid,
-                                   (long) owner->gid);
+        rc = errno;
+
+        return profile_error_errno(err, rc, "cannot give %s to user %s and "
+                                   "group %s; the loader's user must own the "
+                                   "store and be in that group", path,
+                                   profile_error_user(user, owner->uid),
+                                   profile_error_group(group, owner->gid));
     }
 
     if (fchmod(fd, mode) == -1) {

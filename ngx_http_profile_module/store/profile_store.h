@@ -71,9 +71,30 @@ typedef struct {
 
 #define PROFILE_DATA_MIN       8192
 
+/* a number, and a name where there is one */
+
+#define PROFILE_WHO_TEXT       64
+
 #define PROFILE_DATA_FILE      "data.mdb"
 #define PROFILE_LOCK_FILE      "lock.mdb"
 
+
+/*
+ * Writes a number, as in "user 33" or "33:33", to text, which holds
+ * PROFILE_WHO_TEXT bytes; returns text.
+ */
+
+typedef const char *(*profile_who_pt)(char *text, long id);
+
+/*
+ * How messages name users and groups: with their names, if a program says
+ * how.  Otherwise it is by number: to find a name may take a question to a
+ * directory on the network, for which a worker must not wait.
+ */
+
+void profile_error_names(profile_who_pt user, profile_who_pt group);
+const char *profile_error_user(char *text, uid_t uid);
+const char *profile_error_group(char *text, gid_t gid);
 
 int profile_error(profile_error_t *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

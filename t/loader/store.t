@@ -416,6 +416,9 @@ for my $case (@narrow, ['data.mdb', sub { $_[0]->data }, 0664, '0664'],
 SKIP: {
     skip 'needs root', 1 if !$root;
 
+    my $nobody = quotemeta "$nobody[2](nobody)";
+    my $nogroup = quotemeta "$nobody[3](" . getgrgid($nobody[3]) . ')';
+
     for my $case (@narrow[2 .. $#narrow]) {
         my ($what, $path, $mode, $wanted) = @$case;
         my $name = sprintf 'root\'s %s with mode %04o', $what, $mode;
@@ -431,15 +434,27 @@ SKIP: {
         chmod $mode, $file;
         chown 0, $nobody[3], $file;
         my $run = $box->loader({ user => 'nobody' }, 'apply');
-        fails_ok($run, 3, qr/user $nobody[2] (?:may not|cannot) .*\Q$file\E/,
+        fails_ok($run, 3, qr/user $nobody (?:may not|cannot) .*\Q$file\E/,
                  "$name: refused");
         next if $run->{err} !~ /may not/;
-        like($run->{err}, qr/belongs to 0:$nobody[3] with mode $said\b/,
+        like($run->{err}, qr/belongs to 0\(root\):$nogroup with mode $said\b/,
              "$name: owner and mode are named");
         like($run->{err}, qr/mode 0\d+; do it as its owner or as root: \S/,
              "$name: and what to do");
         is(mode_of($file), $said, "$name: its mode stays");
     }
+
+    # A number that nobody has.
+    my $named = loaded();
+
+    chmod 0755, $named->{store}, $named->generation;
+    chmod 0644, "$named->{store}/CURRENT";
+    chown 54321, 54322, $named->data;
+    chmod 0600, $named->data;
+    fails_ok($named->loader({ user => 'nobody' }, 'status'), 3,
+             qr/user $nobody \(group $nogroup\) may not read /,
+             qr/belongs to 54321:54322 with mode 0600/,
+             'an owner without a name');
 
     # A group that nobody meant: the workers would be shut out.
     my $box = loaded();
@@ -458,12 +473,12 @@ SKIP: {
     chmod 0666, "$box->{store}/.loader.lock";
     chmod 0644, $box->data, "$box->{store}/CURRENT";
     fails_ok($box->loader({ user => 'nobody' }, 'apply'), 3,
-             qr/user $nobody[2] may not write \Q@{[ $box->data ]}\E, which /,
-             qr/ belongs to 0:\d+ with mode 0644; start profile-loader as /,
-             qr/ as user 0 or as root: /, 'data of somebody else');
+             qr/user $nobody may not write \Q@{[ $box->data ]}\E, which /,
+             qr/ belongs to 0\(root\):\d+\S* with mode 0644; start profile/,
+             qr/ profile-loader as user 0\(root\) or as root: /, 'data of somebody else');
     chmod 0640, "$box->{store}/.loader.lock";
     fails_ok($box->loader({ user => 'nobody' }, 'apply'), 3,
-             qr/user $nobody[2] may not write .*\.loader\.lock/,
+             qr/user $nobody may not write .*\.loader\.lock/,
              'somebody else\'s lock');
 }
 

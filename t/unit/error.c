@@ -29,6 +29,9 @@ static void error_errno(void);
 static void error_plain(void);
 static void error_every(void);
 static void error_long(void);
+static void error_names(void);
+static const char *error_user(char *text, long id);
+static const char *error_group(char *text, long id);
 static int error_whole(const profile_error_t *err);
 
 
@@ -95,6 +98,7 @@ main(void)
     error_plain();
     error_every();
     error_long();
+    error_names();
 
     return done();
 }
@@ -238,6 +242,43 @@ error_long(void)
         free(path);
         free(err);
     }
+}
+
+
+/* Numbers where nobody says otherwise, as in nginx's workers. */
+
+static void
+error_names(void)
+{
+    char  text[PROFILE_WHO_TEXT];
+
+    is_str(profile_error_user(text, 4294967294U), "4294967294",
+           "a user is a number");
+    is_str(profile_error_group(text, 33), "33", "and so is a group");
+
+    profile_error_names(error_user, error_group);
+
+    is_str(profile_error_user(text, 33), "user 33",
+           "a program may name users");
+    is_str(profile_error_group(text, 33), "group 33", "and groups");
+}
+
+
+static const char *
+error_user(char *text, long id)
+{
+    (void) snprintf(text, PROFILE_WHO_TEXT, "user %ld", id);
+
+    return text;
+}
+
+
+static const char *
+error_group(char *text, long id)
+{
+    (void) snprintf(text, PROFILE_WHO_TEXT, "group %ld", id);
+
+    return text;
 }
 
 
