@@ -7,9 +7,11 @@
 
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <lmdb.h>
 
@@ -18,6 +20,7 @@
 
 static int profile_error_code(int err_no);
 static void profile_error_append(profile_error_t *err, const char *text);
+static int profile_error_lock_empty(const char *path);
 static const char *profile_error_number(char *text, long id);
 
 
@@ -143,11 +146,21 @@ profile_error_lmdb(profile_error_t *err, int rc, const char *call,
                              "share the pid namespace or seal the store",
                              path, call);
 
-    default:
-        return profile_error(err, profile_error_code(rc),
-                             "%s: %s() failed: %s", path, call,
-                             mdb_strerror(rc));
+    case EINVAL:
+
+        if (profile_error_lock_empty(path)) {
+            return profile_error(err, PROFILE_FAILED,
+                                 "%s: %s() failed: "
+                                 PROFILE_LOCK_FILE " was emptied while it "
+                                 "was in use; remove that file and run "
+                                 "profile-loader apply", path, call);
+        }
+
+        break;
     }
+
+    return profile_error(err, profile_error_code(rc), "%s: %s() failed: %s",
+                         path, call, mdb_strerror(rc));
 }
 
 
@@ -184,6 +197,27 @@ profile_error_append(profile_error_t *err, const char *text)
     len = strlen(err->text);
 
     (void) snprintf(err->text + len, sizeof(err->text) - len, "%s", text);
+}
+
+
+/*
+ * LMDB gives an empty lock file its size where nobody else has it open, and
+ * otherwise maps it as it is, which the system refuses.
+ */
+
+static int
+profile_error_lock_empty(const char *path)
+{
+    int          n;
+    char         file[PATH_MAX];
+    struct stat  st;
+
+    n = snprintf(file, sizeof(file), "%s/" PROFILE_LOCK_FILE, path);
+
+    return n > 0
+           && (size_t) n < sizeof(file)
+           && stat(file, &st) == 0
+           && st.st_size == 0;
 }
 
 

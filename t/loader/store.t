@@ -751,6 +751,29 @@ for my $case (['empty', ''], ['a newline', "\n"], ['a word', "hello\n"],
        'a lock ends with its process');
 }
 
+# Only LMDB's first process in a lock file gives it a size.
+{
+    my $box = loaded();
+    my $lock = $box->generation . '/lock.mdb';
+    my $fifo = fifo($box, 'users.ndjson');
+    my $first = $box->start('sync');
+    my $out = open_fifo($fifo) or BAIL_OUT('the loader opens no source');
+
+    spew($lock, '');
+    fails_ok($box->loader('status'), 3,
+             qr/lock\.mdb was emptied while it was in use; remove that file /,
+             qr/and run profile-loader apply$/m, 'an emptied lock file');
+    is(-s $lock, 0, 'it is left alone');
+
+    $first->kill('KILL');
+    close $out;
+    $first->finish;
+
+    unlink $lock;
+    run_ok($box->loader('apply'), {}, 'without it: apply');
+    is(mode_of($lock), '0660', 'makes one');
+    run_ok($box->loader('status'), {}, 'which status can use');
+}
 
 # -- a loader that ends in the middle -----------------------------------------
 
