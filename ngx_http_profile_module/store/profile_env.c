@@ -309,10 +309,16 @@ profile_env_check_access(const char *path, int mode, profile_error_t *err)
 
     rc = errno;
 
+    if (rc == ENOENT && (mode & W_OK)) {
+        return profile_error(err, PROFILE_ABSENT,
+                             "%s is missing; profile-loader apply makes it",
+                             path);
+    }
+
     if (rc == ENOENT) {
         return profile_error(err, PROFILE_ABSENT,
-                             "%s is missing; restore it, or let "
-                             "profile-loader make it", path);
+                             "%s is missing; restore it or, to load "
+                             "everything again, remove CURRENT", path);
     }
 
     if (rc == EROFS) {
@@ -325,9 +331,10 @@ profile_env_check_access(const char *path, int mode, profile_error_t *err)
     if (rc == EACCES && stat(path, &st) == 0) {
         return profile_error(err, PROFILE_DENIED,
                              "user %s (group %s) may not %s %s, which "
-                             "belongs to %s:%s with mode %04o; give it to "
-                             "the group of nginx's workers (\"group\" in the "
-                             "loader's configuration)",
+                             "belongs to %s:%s with mode %04o; "
+                             "profile-loader apply sets it right, where the "
+                             "store's folder has the group of nginx's "
+                             "workers",
                              profile_error_user(user, geteuid()),
                              profile_error_group(group, getegid()),
                              (mode & W_OK) ? "write" : "read", path,

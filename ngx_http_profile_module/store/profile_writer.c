@@ -455,8 +455,16 @@ profile_writer_check(profile_writer_t *writer, profile_error_t *err)
     }
 
     if (stat(path, &st) == -1) {
-        rc = profile_error_errno(err, errno, "cannot stat %s", path);
-        return (rc == PROFILE_ABSENT) ? PROFILE_DAMAGED : rc;
+
+        if (errno == ENOENT) {
+            return profile_error(err, PROFILE_DAMAGED,
+                                 "%s is missing; restore it or, to load "
+                                 "everything again, remove %s/"
+                                 PROFILE_CURRENT_FILE, path,
+                                 writer->directory);
+        }
+
+        return profile_error_errno(err, errno, "cannot stat %s", path);
     }
 
     if (!S_ISREG(st.st_mode) || st.st_size < PROFILE_DATA_MIN) {

@@ -509,17 +509,18 @@ for my $case (
         $bytes =~ s/\xDE\xC0\xEF\xBE\x01\0\0\0/\xBE\xEF\xC0\xDE\0\0\0\x01/g;
         spew($_[0], $bytes) }],
     ['a folder', sub { unlink $_[0]; mkdir $_[0] }],
-    ['missing', sub { unlink $_[0] }],
+    ['missing', sub { unlink $_[0] },
+     qr/data\.mdb is missing; restore it or, to load everything again, remove /],
     ['a dangling link', sub { unlink $_[0]; symlink 'nowhere', $_[0] }],
 ) {
-    my ($name, $damage) = @$case;
+    my ($name, $damage, $advice) = @$case;
     my $box = loaded(join '', map { qq({"id":$_,"v":"old"}\n) } 1 .. 5000);
 
     $damage->($box->data);
-    refuses($box, qr/\Q$box->{store}\E/, "data: $name");
+    refuses($box, $advice // qr/\Q$box->{store}\E/, "data: $name");
 
     for my $args (['get', 1, 1, 1], ['status']) {
-        fails_ok($box->loader(@$args), 3, qr/\Q$box->{store}\E/,
+        fails_ok($box->loader(@$args), 3, $advice // qr/\Q$box->{store}\E/,
                  "data: $name: @$args");
     }
 }

@@ -319,7 +319,8 @@ reader_users(peer_t *peer)
            "a lock file that the worker may not write");
     ok(strstr(peer->answer.text, lock) != NULL
        && strstr(peer->answer.text, "65534") != NULL
-       && strstr(peer->answer.text, "0644") != NULL, "%s",
+       && strstr(peer->answer.text, "0644; profile-loader apply ") != NULL,
+       "%s",
        peer->answer.text);
 
     need(chmod(lock, 0222) == 0, "chmod()");
