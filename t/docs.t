@@ -45,6 +45,7 @@ subtest 'limits' => \&limits;
 subtest 'monitoring' => \&monitoring;
 subtest 'examples of docs/operations.md' => \&operations;
 subtest 'examples of docs/sources.md' => \&sources;
+subtest 'examples of docs/security.md' => \&security;
 subtest 'a suite of your own' => \&own_suite;
 
 done_testing();
@@ -77,6 +78,14 @@ sub links {
 
     cmp_ok($count, '>', 50, 'there are links');
     is_deeply(\@dead, [], 'all lead somewhere');
+
+    for my $file (sort keys %Text) {
+        my %named = map { $_ => 1 }
+                    $Text{$file} =~ m{`(t/(?:\w+/)*\w+\.[tc])`}g;
+
+        is(join(' ', grep { !/NAME/ && !-e "$Top/$_" } sort keys %named), '',
+           "$file: the tests that it names are there");
+    }
 
     for my $file (documents()) {
         my %listed = map { $_ => 1 }
@@ -584,7 +593,8 @@ sub wrap {
         if $text !~ /profile_store/;
     $text .= "server {\nlocation / {\nprofile_store $Root/var/lib/profile;\n"
              . "profile_api;\n}\n}\n" if $text !~ /profile_api/;
-    $text =~ s/^(server \{\n)/$1listen 127.0.0.1:$port;\n/mg if $port;
+    $text =~ s/^(server \{\n)/$1listen 127.0.0.1:$port;\n/mg
+        if $port && $text !~ /^ *listen /m;
 
     return "daemon off;\n"
            . "load_module $Module;\n"
@@ -745,6 +755,7 @@ sub operations {
     is(record(), 200, 'before');
 
     json_members($text);
+    sizes($text);
 
     run_script('backup', $backup);
     ok(-s "$Root/backup/profile/data.mdb", 'backup: a file');
@@ -795,7 +806,107 @@ sub operations {
          qr/^generation 2: no damage: .* 3 records, /,
          'sealed copy: check verifies it');
 
+    my ($upgrade) = grep { $_->{test} eq 'sh upgrade' } blocks($text);
+
+    upgrade($upgrade->{text});
+
     return;
+}
+
+
+# What records take in a new store.
+
+sub sizes {
+    my ($text) = @_;
+
+    my ($table) = $text =~ /<!-- test: sizes -->\n((?:\|.*\n)+)/;
+    my $dir = "$Root/sizes";
+    my $count = 5000;
+
+    make_path($dir);
+    spew("$dir/loader.json", <<'END');
+{ "store": "store", "workspaces": [ { "id": 1, "name": "Acme", "entities": [
+  { "id": 1, "name": "Users", "primary_key": "id", "format": "ndjson",
+    "source": { "file": "rows.ndjson" } } ] } ] }
+END
+
+    for my $row (table_rows($table)) {
+        my ($bytes, $said) = @$row;
+
+        spew("$dir/rows.ndjson", join '', map {
+            my $start = qq({"id":"$_","text":");
+            $start . 'x' x ($bytes - 2 - length $start) . qq("}\n)
+        } 100_000_001 .. 100_000_000 + $count);
+
+        system("rm -rf '$dir/store'");
+        is(system("'$Loader' -c '$dir/loader.json' sync >/dev/null"), 0,
+           "$bytes bytes: a store");
+
+        my $printed = `'$Loader' -c '$dir/loader.json' status --json`;
+        my $status = JSON::PP->new->decode($printed);
+        my $found = ($status->{used} - $status->{free}) / $count;
+
+        cmp_ok(abs($found / $said - 1), '<', 0.02,
+               sprintf '%d bytes: %.0f in the store', $bytes, $found);
+    }
+
+    return;
+}
+
+
+# A master in the background, as a service has it: it takes no other.
+
+sub upgrade {
+    my ($text) = @_;
+
+    start_example();
+    stop_nginx();
+
+    my $conf = slurp("$Root/run/nginx.conf") =~ s/^daemon off;\n//r;
+    my $pid = sub { return -s "$Root/run/nginx.pid"
+                           ? slurp("$Root/run/nginx.pid") + 0 : 0 };
+
+    spew("$Root/etc/nginx/background.conf", $conf);
+    spew("$Root/usr/local/bin/nginx", <<"END");
+#!/bin/sh
+exec '$Nginx' -p '$Root/' -c '$Root/etc/nginx/background.conf' \\
+     -e '$Root/var/log/nginx/start.log' "\$@"
+END
+    chmod 0755, "$Root/usr/local/bin/nginx";
+
+    run_sh('nginx');
+
+    my $old = until_there($pid) or return fail('upgrade: nginx starts');
+
+    is(record(), 200, 'upgrade: before');
+    run_script('upgrade', $text);
+
+    my $new = $pid->();
+
+    ok($new && $new != $old, 'upgrade: another master');
+    is(record(), 200, 'upgrade: served');
+    ok(until_there(sub { !kill 0, $old }), 'upgrade: the old one is gone');
+
+    kill 'QUIT', grep { $_ } $old, $new;
+    ok(until_there(sub { !kill 0, $new }), 'upgrade: the end');
+
+    return;
+}
+
+
+# What a function returns, as soon as that is true.
+
+sub until_there {
+    my ($code) = @_;
+
+    my $found;
+
+    for (1 .. 200) {
+        $found = $code->() and last;
+        sleep 0.05;
+    }
+
+    return $found;
 }
 
 
@@ -963,6 +1074,81 @@ END
     unlink "$Root/srv/exports/companies.raw";
     run_sh("$Root/etc/profile-loader/companies.sh 2>&1");
     isnt($?, 0, 'the script fails where a part of it fails');
+
+    return;
+}
+
+
+# -- docs/security.md -------------------------------------------------------
+
+sub security {
+    my (%conf, %session, %script);
+
+    for my $block (blocks($Text{'docs/security.md'})) {
+        my ($kind, $name) = split ' ', $block->{test};
+
+        write_example($name, $block->{text}) if $kind eq 'file';
+        $conf{$name} = $block if $kind eq 'conf';
+        $session{$name} = $block->{text} if $kind eq 'session';
+        $script{$name} = $block->{text} if $kind eq 'sh';
+    }
+
+    is(join(' ', sort keys %conf), 'bearer log tls', 'configurations');
+
+    # the store of the README, as new
+    run_sh("rm -rf $Root/var/lib/profile");
+
+    for my $block (blocks($Readme)) {
+        write_example($1, $block->{text}) if $block->{test} =~ /^file (\S+)$/;
+    }
+
+    run_sh('profile-loader sync');
+
+    start_nginx(wrap($conf{log}));
+    access_log();
+    stop_nginx();
+
+    run_script('a key in a file', $script{bearer});
+    is((stat "$Root/etc/nginx/profile-key.conf")[2] & 077, 0,
+       'a key in a file: for nobody else');
+    start_nginx(wrap($conf{bearer}));
+    is(run_sh('curl -s http://127.0.0.1:8080/sidebar/entities'),
+       qq({"data":[{"id":1,"name":"Users","library_id":1},)
+       . qq({"id":2,"name":"Companies","library_id":1}]}),
+       'a key in a file: is used');
+    stop_nginx();
+
+    SKIP: {
+        system('command -v openssl >/dev/null') == 0
+            or skip 'no openssl to make a certificate with', 2;
+        run_sh("openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost"
+               . " -keyout $Root/etc/nginx/profile.key"
+               . " -out $Root/etc/nginx/profile.crt");
+        start_nginx(wrap($conf{tls}));
+        is(record('-k', 'https'), 200, 'TLS: served');
+        is(record('', 'http'), 400, 'TLS: and not without');
+        stop_nginx();
+    }
+
+    run_session('erase', $session{erase});
+
+    return;
+}
+
+
+# What the format leaves out, and, as the text says, what another keeps.
+
+sub access_log {
+    my $url = 'http://127.0.0.1:8080/api/v1/entities/1/record?record_id=478060';
+
+    is(record(), 200, 'log: a request');
+    run_sh("curl -s -o $Root/temp/out -u secret-token-1234: '$url'");
+
+    my $log = slurp("$Root/var/log/nginx/profile.log");
+
+    like($log, qr{"GET /api/v1/entities/1/record" 200 \d+$}m, 'log: a line');
+    is(scalar(() = $log =~ /^/mg), 2, 'log: one for each request');
+    unlike($log, qr/478060|secret-token/, 'log: no record id and no key');
 
     return;
 }
@@ -1290,7 +1476,7 @@ sub own_suite {
 # -- sources ----------------------------------------------------------------
 
 sub documents {
-    return 'README.md',
+    return 'README.md', 'SECURITY.md',
            map { substr $_, length("$Top/") } glob "$Top/docs/*.md";
 }
 

@@ -103,7 +103,9 @@ sub blocks {
 
     my @found;
 
-    while ($text =~ /^( *)<!-- test: (.+?) -->\n *```\w*\n(.*?)^ *```$/msg) {
+    while ($text =~ /^(\ *)<!--\ test:\ ([^\n]+?)\ -->\n
+                     \ *```\w*\n(.*?)^\ *```$/msgx)
+    {
         my ($indent, $test, $body) = ($1, $2, $3);
 
         $body =~ s/^$indent//mg;
@@ -206,6 +208,7 @@ sub normal {
     $text =~ s/\r//g;
     $text =~ s/\n*\z//;
     $text =~ s/\d+\.\d s, \d+ rows\/s, \d+ bytes/T s, N rows\/s, N bytes/g;
+    $text =~ s/\d+ bytes before, \d+ after, \d+\.\d s/N bytes, T s/g;
     $text =~ s/\d{4}-\d\d-\d\dT[\d:.]+\+00:00/TIME/g;
 
     return $text;
@@ -236,7 +239,7 @@ sub start_nginx {
         $Port = free_port();
 
         spew("$Root/run/nginx.conf",
-             $conf =~ s/127\.0\.0\.1:\d+;/127.0.0.1:$Port;/gr);
+             $conf =~ s/127\.0\.0\.1:\d+(?= ssl;|;)/127.0.0.1:$Port/gr);
 
         my $pid = fork() // die "fork: $!\n";
 
@@ -300,12 +303,15 @@ sub free_port {
 }
 
 
-# The status of a request for the README's first record.
+# The status of a request for the README's first record; record(OPTIONS OF
+# CURL, SCHEME) asks otherwise.
 
 sub record {
-    my $url = 'http://127.0.0.1:8080/api/v1/entities/1/record?record_id=478060';
+    my ($options, $scheme) = @_ ? @_ : ('', 'http');
+    my $url = "$scheme://127.0.0.1:8080/api/v1/entities/1/record"
+              . '?record_id=478060';
 
-    return run_sh("curl -s -o $Root/temp/out -w '%{http_code}' "
+    return run_sh("curl -s $options -o $Root/temp/out -w '%{http_code}' "
                   . "-H 'Authorization: Bearer secret-token:1234' '$url'");
 }
 
