@@ -19,7 +19,8 @@
 #include "profile_writing.h"
 
 
-#define PROFILE_LOADER_LOCK  ".loader.lock"
+#define PROFILE_LOADER_LOCK       ".loader.lock"
+#define PROFILE_LOADER_LOCK_MODE  0600
 
 /*
  * The map must always have room for one transaction: its pages are new
@@ -388,7 +389,10 @@ profile_writer_lock(profile_writer_t *writer, profile_error_t *err)
         return rc;
     }
 
-    rc = profile_publish_file(path, PROFILE_DATA_MODE, &writer->owner, err);
+    /* whoever may open it could hold the lock: the workers' group may not */
+
+    rc = profile_publish_file(path, PROFILE_LOADER_LOCK_MODE, &writer->owner,
+                              err);
     if (rc != PROFILE_OK) {
         return rc;
     }

@@ -100,7 +100,7 @@ writer_create(peer_t *peer)
     is_int(profile_writer_open(&writer, store, &group, &err), PROFILE_OK,
            "a store is made");
     is_int(scratch_entries(store), 3, "CURRENT, a generation and a lock");
-    is_int(scratch_mode(scratch("create/.loader.lock")), 0640,
+    is_int(scratch_mode(scratch("create/.loader.lock")), 0600,
            "the lock's mode");
     is_int(scratch_mode(scratch("create/gen-000001/data.mdb")), 0640,
            "the data's mode");
