@@ -21,8 +21,10 @@ static int profile_env_check_access(const char *path, int mode,
 static int profile_env_start(profile_env_t *env, profile_error_t *err);
 static int profile_env_reads_ahead(const profile_env_t *env);
 static int profile_env_check_lock(profile_env_t *env, profile_error_t *err);
-static void profile_env_destroy(profile_env_t *env);
-static void profile_env_shut(profile_env_t *env);
+static int profile_env_resize(profile_env_t *env);
+static void profile_env_lock_out(profile_env_t *env);
+static void profile_env_let_in(profile_env_t *env);
+static void profile_env_free(profile_env_t *env);
 
 
 /*
@@ -52,16 +54,19 @@ profile_env_open(profile_env_t **envp, const profile_generation_t *gen,
     env->readahead = readahead;
     env->references = 1;
 
+    (void) pthread_mutex_init(&env->mutex, NULL);
+    (void) pthread_cond_init(&env->idle, NULL);
+
     rc = profile_env_check_files(env, err);
     if (rc != PROFILE_OK) {
-        free(env);
+        profile_env_free(env);
         return rc;
     }
 
     for (open = profile_envs; open != NULL; open = open->next) {
 
         if (open->dev == env->dev && open->ino == env->ino) {
-            free(env);
+            profile_env_free(env);
 
             rc = profile_env_reopen(open, err);
             if (rc != PROFILE_OK) {
@@ -77,7 +82,7 @@ profile_env_open(profile_env_t **envp, const profile_generation_t *gen,
 
     rc = profile_env_start(env, err);
     if (rc != PROFILE_OK) {
-        profile_env_destroy(env);
+        profile_env_free(env);
         return rc;
     }
 
@@ -102,7 +107,7 @@ profile_env_close(profile_env_t *env)
 
     *p = env->next;
 
-    profile_env_destroy(env);
+    profile_env_free(env);
 }
 
 
@@ -127,7 +132,7 @@ profile_env_begin(profile_env_t *env, profile_error_t *err)
         /* the loader has let the map grow; nothing of it is in use here */
 
         call = "mdb_env_set_mapsize";
-        rc = mdb_env_set_mapsize(env->env, 0);
+        rc = profile_env_resize(env);
 
         if (rc == 0) {
             call = "mdb_txn_renew";
@@ -208,6 +213,8 @@ profile_env_reopen(profile_env_t *env, profile_error_t *err)
         return PROFILE_OK;
     }
 
+    profile_env_lock_out(env);
+
     rc = profile_env_check_files(env, err);
 
     if (rc == PROFILE_OK) {
@@ -216,9 +223,12 @@ profile_env_reopen(profile_env_t *env, profile_error_t *err)
 
     if (rc != PROFILE_OK) {
         profile_env_shut(env);
+        return rc;
     }
 
-    return rc;
+    profile_env_let_in(env);
+
+    return PROFILE_OK;
 }
 
 
@@ -464,17 +474,26 @@ profile_env_check_lock(profile_env_t *env, profile_error_t *err)
 }
 
 
-static void
-profile_env_destroy(profile_env_t *env)
+static int
+profile_env_resize(profile_env_t *env)
 {
-    profile_env_shut(env);
-    free(env);
+    int  rc;
+
+    profile_env_lock_out(env);
+
+    rc = mdb_env_set_mapsize(env->env, 0);
+
+    profile_env_let_in(env);
+
+    return rc;
 }
 
 
-static void
+void
 profile_env_shut(profile_env_t *env)
 {
+    profile_env_lock_out(env);
+
     if (env->view.txn != NULL) {
         mdb_txn_abort(env->view.txn);
         env->view.txn = NULL;
@@ -484,4 +503,77 @@ profile_env_shut(profile_env_t *env)
         mdb_env_close(env->env);
         env->env = NULL;
     }
+
+    profile_env_let_in(env);
+}
+
+
+int
+profile_env_enter(profile_env_t *env)
+{
+    int  rc;
+
+    (void) pthread_mutex_lock(&env->mutex);
+
+    rc = PROFILE_FAILED;
+
+    if (!env->closed && env->env != NULL) {
+        env->running++;
+        rc = PROFILE_OK;
+    }
+
+    (void) pthread_mutex_unlock(&env->mutex);
+
+    return rc;
+}
+
+
+void
+profile_env_leave(profile_env_t *env)
+{
+    (void) pthread_mutex_lock(&env->mutex);
+
+    if (--env->running == 0) {
+        (void) pthread_cond_signal(&env->idle);
+    }
+
+    (void) pthread_mutex_unlock(&env->mutex);
+}
+
+
+/* Those that are in are reading, each a page or two: this is soon over. */
+
+static void
+profile_env_lock_out(profile_env_t *env)
+{
+    (void) pthread_mutex_lock(&env->mutex);
+
+    env->closed = 1;
+
+    while (env->running != 0) {
+        (void) pthread_cond_wait(&env->idle, &env->mutex);
+    }
+
+    (void) pthread_mutex_unlock(&env->mutex);
+}
+
+
+static void
+profile_env_let_in(profile_env_t *env)
+{
+    (void) pthread_mutex_lock(&env->mutex);
+    env->closed = 0;
+    (void) pthread_mutex_unlock(&env->mutex);
+}
+
+
+static void
+profile_env_free(profile_env_t *env)
+{
+    profile_env_shut(env);
+
+    (void) pthread_cond_destroy(&env->idle);
+    (void) pthread_mutex_destroy(&env->mutex);
+
+    free(env);
 }

@@ -11,6 +11,7 @@
 
 
 #include <lmdb.h>
+#include <pthread.h>
 
 #include "profile_dir.h"
 #include "profile_reader.h"
@@ -55,6 +56,11 @@ struct profile_env_s {
     unsigned               references;
     profile_env_t         *next;
     profile_generation_t   generation;
+
+    pthread_mutex_t        mutex;      /* of what follows, and see enter */
+    pthread_cond_t         idle;       /* running is 0 */
+    unsigned               running;
+    unsigned               closed;
 };
 
 
@@ -87,6 +93,17 @@ void profile_env_end(profile_env_t *env);
 
 int profile_env_verify(profile_env_t *env, profile_error_t *err);
 int profile_env_reopen(profile_env_t *env, profile_error_t *err);
+void profile_env_shut(profile_env_t *env);
+
+/*
+ * For threads other than the one that all else belongs to.  Between enter
+ * and leave the environment is neither shut nor mapped anew: these wait for
+ * the threads that are in, and let no other in.  PROFILE_FAILED then, and
+ * where it is shut.
+ */
+
+int profile_env_enter(profile_env_t *env);
+void profile_env_leave(profile_env_t *env);
 
 
 /*
