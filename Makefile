@@ -138,7 +138,8 @@ lint:
 	+@misc/lint.sh
 
 ## bench: measure the module (t/bench/run) and the loader (t/bench/loader);
-##      RECORDS=1000000 ROUNDS=5
+##      RECORDS=1000000 ROUNDS=5; t/bench/memory, a store larger than memory,
+##      is run by itself
 RECORDS ?= 1000000
 ROUNDS  ?=
 

@@ -192,7 +192,7 @@ sub directive_default {
         conf->$field,\s*prev->$field,\s*("[^"]*"|\w+)\)/x;
 
     if (!defined $value || $value eq 'NULL' || "$kind $value" eq 'sec 0') {
-        like($text, qr/^none\b/, "$name: default");
+        like($text, qr/^none\b|^`$name off;`$/, "$name: default");
         return;
     }
 

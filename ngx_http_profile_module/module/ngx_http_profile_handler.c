@@ -17,6 +17,7 @@
 #include "ngx_http_profile_condition.h"
 #include "ngx_http_profile_reply.h"
 #include "ngx_http_profile_request.h"
+#include "ngx_http_profile_threads.h"
 
 
 /* the hash in hexadecimal digits, between quotes */
@@ -24,7 +25,12 @@
 #define NGX_HTTP_PROFILE_ETAG_LEN  (PROFILE_HASH_SIZE * 2 + 2)
 
 
-static ngx_http_profile_result_e ngx_http_profile_answer(
+static ngx_int_t ngx_http_profile_answer(ngx_http_request_t *r,
+    ngx_http_profile_request_t *ctx, ngx_http_profile_result_e result);
+#if (NGX_THREADS)
+static void ngx_http_profile_resume(ngx_http_request_t *r);
+#endif
+static ngx_http_profile_result_e ngx_http_profile_fetch(
     ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
     ngx_http_profile_reply_t *reply);
 static ngx_http_profile_result_e ngx_http_profile_find(ngx_http_request_t *r,
@@ -50,15 +56,12 @@ ngx_int_t
 ngx_http_profile_handler(ngx_http_request_t *r)
 {
     ngx_int_t                     rc;
-    ngx_http_profile_reply_t      reply;
     ngx_http_profile_result_e     result;
     ngx_http_profile_request_t   *ctx;
     ngx_http_profile_loc_conf_t  *plcf;
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "profile handler");
-
-    plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
 
     rc = ngx_http_profile_accept(r, &result);
 
@@ -72,7 +75,72 @@ ngx_http_profile_handler(ngx_http_request_t *r)
     }
 
     if (result == NGX_HTTP_PROFILE_FOUND) {
-        result = ngx_http_profile_answer(r, ctx, &reply);
+        result = ngx_http_profile_identify(r, ctx);
+        ctx->looked = (result != NGX_HTTP_PROFILE_FOUND);
+    }
+
+    if (result != NGX_HTTP_PROFILE_FOUND) {
+        return ngx_http_profile_answer(r, ctx, result);
+    }
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
+
+    ctx->started = ngx_http_profile_lookup_begin(&plcf->store->counters);
+
+#if (NGX_THREADS)
+
+    if (ngx_http_profile_prefetch(r, ctx) == NGX_OK) {
+        r->write_event_handler = ngx_http_profile_resume;
+        r->main->count++;
+
+        return NGX_DONE;
+    }
+
+#endif
+
+    return ngx_http_profile_answer(r, ctx, NGX_HTTP_PROFILE_FOUND);
+}
+
+
+#if (NGX_THREADS)
+
+/* Events of the connection come here, too. */
+
+static void
+ngx_http_profile_resume(ngx_http_request_t *r)
+{
+    ngx_http_profile_request_t  *ctx;
+
+    if (r->aio) {
+        return;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_profile_module);
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ngx_http_finalize_request(r,
+                              ngx_http_profile_answer(r, ctx,
+                                                      NGX_HTTP_PROFILE_FOUND));
+}
+
+#endif
+
+
+/* result is NGX_HTTP_PROFILE_FOUND where a lookup is still to be made. */
+
+static ngx_int_t
+ngx_http_profile_answer(ngx_http_request_t *r,
+    ngx_http_profile_request_t *ctx, ngx_http_profile_result_e result)
+{
+    ngx_int_t                     rc;
+    ngx_http_profile_reply_t      reply;
+    ngx_http_profile_loc_conf_t  *plcf;
+
+    plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
+
+    if (result == NGX_HTTP_PROFILE_FOUND) {
+        result = ngx_http_profile_fetch(r, ctx, &reply);
         ctx->looked = 1;
     }
 
@@ -91,16 +159,12 @@ ngx_http_profile_handler(ngx_http_request_t *r)
 
 
 static ngx_http_profile_result_e
-ngx_http_profile_answer(ngx_http_request_t *r,
+ngx_http_profile_fetch(ngx_http_request_t *r,
     ngx_http_profile_request_t *ctx, ngx_http_profile_reply_t *reply)
 {
     ngx_http_profile_result_e  result;
 
-    result = ngx_http_profile_identify(r, ctx);
-
-    if (result == NGX_HTTP_PROFILE_FOUND) {
-        result = ngx_http_profile_find(r, ctx, reply);
-    }
+    result = ngx_http_profile_find(r, ctx, reply);
 
     if (result == NGX_HTTP_PROFILE_FOUND
         && !ngx_http_profile_condition_holds(r, reply))
@@ -116,7 +180,6 @@ static ngx_http_profile_result_e
 ngx_http_profile_find(ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
     ngx_http_profile_reply_t *reply)
 {
-    uint64_t                      started;
     profile_error_t               err;
     profile_document_t            found;
     const profile_view_t         *view;
@@ -126,8 +189,6 @@ ngx_http_profile_find(ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
     store = plcf->store;
-
-    started = ngx_http_profile_lookup_begin(&store->counters);
 
     view = ngx_http_profile_store_begin(store, &err);
 
@@ -147,7 +208,7 @@ ngx_http_profile_find(ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
 
     ngx_http_profile_store_end(store);
 
-    ngx_http_profile_lookup_end(&store->counters, started);
+    ngx_http_profile_lookup_end(&store->counters, ctx->started);
 
     return result;
 }

@@ -25,6 +25,8 @@ static char *ngx_http_profile_api(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_profile_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_profile_threads(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_profile_header_value(ngx_conf_t *cf, void *post,
     void *data);
 static char *ngx_http_profile_interval(ngx_conf_t *cf, void *post,
@@ -135,6 +137,13 @@ static ngx_command_t  ngx_http_profile_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_profile_loc_conf_t, readahead),
       &ngx_http_profile_readahead },
+
+    { ngx_string("profile_threads"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_profile_threads,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
       ngx_null_command
 };
@@ -287,6 +296,9 @@ ngx_http_profile_create_loc_conf(ngx_conf_t *cf)
     plcf->store = NGX_CONF_UNSET_PTR;
     plcf->check_interval = NGX_CONF_UNSET_MSEC;
     plcf->readahead = NGX_CONF_UNSET_UINT;
+#if (NGX_THREADS)
+    plcf->threads = NGX_CONF_UNSET_PTR;
+#endif
     plcf->max_age = NGX_CONF_UNSET;
     plcf->api = NGX_CONF_UNSET;
     plcf->status = NGX_CONF_UNSET_UINT;
@@ -311,6 +323,10 @@ ngx_http_profile_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_uint_value(conf->readahead, prev->readahead,
                               PROFILE_READAHEAD_AUTO);
     ngx_conf_merge_sec_value(conf->max_age, prev->max_age, 0);
+
+#if (NGX_THREADS)
+    ngx_conf_merge_ptr_value(conf->threads, prev->threads, NULL);
+#endif
 
     if (conf->bearer == NULL) {
         conf->bearer = prev->bearer;
@@ -541,6 +557,10 @@ ngx_http_profile_add_store(ngx_conf_t *cf, ngx_str_t *directory)
     store->interval = NGX_CONF_UNSET_MSEC;
     store->readahead = NGX_CONF_UNSET_UINT;
 
+#if (NGX_THREADS)
+    ngx_queue_init(&store->prefetches);
+#endif
+
     stores = ngx_array_push(&pmcf->stores);
     if (stores == NULL) {
         return NULL;
@@ -624,6 +644,50 @@ ngx_http_profile_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf->handler = ngx_http_profile_status_handler;
 
     return NGX_CONF_OK;
+}
+
+
+/* The pool itself may be defined later: nginx looks whether it is. */
+
+static char *
+ngx_http_profile_threads(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+#if (NGX_THREADS)
+
+    ngx_http_profile_loc_conf_t *plcf = conf;
+
+    ngx_str_t  *value, *name;
+
+    if (plcf->threads != NGX_CONF_UNSET_PTR) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        plcf->threads = NULL;
+        return NGX_CONF_OK;
+    }
+
+    name = (ngx_strcmp(value[1].data, "on") == 0) ? NULL : &value[1];
+
+    plcf->threads = ngx_thread_pool_add(cf, name);
+
+    return (plcf->threads == NULL) ? NGX_CONF_ERROR : NGX_CONF_OK;
+
+#else
+
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    return "is unsupported: nginx was built without threads";
+
+#endif
 }
 
 

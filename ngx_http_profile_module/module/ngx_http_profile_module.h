@@ -14,6 +14,10 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#if (NGX_THREADS)
+#include <ngx_thread_pool.h>
+#endif
+
 #include "ngx_http_profile_digest.h"
 #include "ngx_http_profile_store.h"
 
@@ -34,6 +38,9 @@ typedef struct {
     ngx_msec_t                  check_interval;
     ngx_uint_t                  readahead;
     time_t                      max_age;        /* 0: any age will do */
+#if (NGX_THREADS)
+    ngx_thread_pool_t          *threads;        /* NULL: no */
+#endif
     ngx_flag_t                  api;
     ngx_uint_t                  status;
 } ngx_http_profile_loc_conf_t;

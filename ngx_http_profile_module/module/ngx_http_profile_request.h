@@ -38,6 +38,7 @@ typedef struct {
     ngx_http_profile_result_e    found;         /* what entity is, if routed */
     profile_entity_t             entity;        /* without its texts */
 
+    uint64_t                     started;       /* the lookup, if counted */
     ngx_http_profile_result_e    result;        /* of the whole, if done */
     unsigned                     done:1;
     unsigned                     looked:1;      /* and all above is of it */

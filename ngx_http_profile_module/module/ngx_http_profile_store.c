@@ -14,6 +14,7 @@
 #include <ngx_event.h>
 
 #include "ngx_http_profile_store.h"
+#include "ngx_http_profile_threads.h"
 
 
 /* seconds after which a cause that is still there is worth another line */
@@ -54,6 +55,10 @@ ngx_http_profile_store_stop(ngx_http_profile_store_t *store)
     if (store->event.timer_set) {
         ngx_del_timer(&store->event);
     }
+
+#if (NGX_THREADS)
+    ngx_http_profile_prefetch_stop(store);
+#endif
 
     profile_reader_close(store->reader);
 

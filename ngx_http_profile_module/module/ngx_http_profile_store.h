@@ -53,6 +53,9 @@ typedef struct {
     uint32_t                      trouble;     /* 0: none, see reason */
     profile_error_t               reason;      /* to open or to follow */
     ngx_http_profile_note_t       notes[NGX_HTTP_PROFILE_STORE_NOTES];
+#if (NGX_THREADS)
+    ngx_queue_t                   prefetches;  /* that are under way */
+#endif
 } ngx_http_profile_store_t;
 
 
