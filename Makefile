@@ -160,6 +160,11 @@ check-asan:
 check-valgrind: all units
 	@misc/test.sh valgrind $(T)
 
+## check-faults: the tests of failures under load, in full (T=...)
+.PHONY: check-faults
+check-faults: all units
+	@misc/test.sh long $(T)
+
 ## coverage: which lines and branches of the module and of the store the tests
 ##      reach (T=...)
 .PHONY: coverage

@@ -5,6 +5,7 @@
 #
 #   plain     unit tests, t/*.t, t/loader/*.t, t/fault/*.t
 #   hup       t/*.t, nginx reloaded between the blocks of a file
+#   long      those of t/fault/*.t that have a long form, in that form
 #   asan      as plain, with the instrumented module and loader of build/asan
 #   coverage  as plain, with what misc/coverage.sh has built and looks at
 #   valgrind  unit tests and $valgrind_tests under memcheck
@@ -24,7 +25,7 @@ build=build
 packages="test"
 
 case $mode in
-plain | hup) ;;
+plain | hup | long) ;;
 asan)     build=build/asan packages=sanitize ;;
 coverage) build=build/coverage ;;
 valgrind) packages=valgrind ;;
@@ -138,6 +139,9 @@ case $mode in
 hup)
     export TEST_NGINX_USE_HUP=1
     ;;
+long)
+    export PROFILE_TEST_LONG=1
+    ;;
 asan | coverage)
     export TEST_NGINX_TIMEOUT="${TEST_NGINX_TIMEOUT:-30}"
     export PROFILE_TEST_SLOW="${PROFILE_TEST_SLOW:-4}"
@@ -177,6 +181,7 @@ else
     # shellcheck disable=SC2086 # a list of files
     case $mode in
     hup)      set -- t/*.t ;;
+    long)     set -- $(grep -l '\<long(' t/fault/*.t) ;;
     valgrind) set -- "$build"/unit/* $valgrind_tests ;;
     *)        set -- "$build"/unit/* t/*.t t/loader/*.t t/fault/*.t ;;
     esac

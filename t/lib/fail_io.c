@@ -14,6 +14,7 @@
  *     after    it does its work, and fails all the same, as a write that
  *              cannot be synced
  *     kill     the process is killed before it
+ *     stop     the process is stopped before it, until a SIGCONT
  *
  * FAULT_LOG names a file that gets each of them, as fail_io.h says, once it
  * has been done.
@@ -58,7 +59,8 @@ typedef enum {
     FAULT_FAILS,
     FAULT_SHORT,
     FAULT_AFTER,
-    FAULT_KILL
+    FAULT_KILL,
+    FAULT_STOP
 } fault_how_e;
 
 
@@ -98,7 +100,7 @@ fault_configure(void)
     const char  *how, *text;
 
     static const char  *hows[] = {
-        "none", "fail", "fails", "short", "after", "kill"
+        "none", "fail", "fails", "short", "after", "kill", "stop"
     };
 
     text = getenv("FAULT_PROGRAM");
@@ -590,6 +592,10 @@ fault_now(void)
     case FAULT_KILL:
         (void) kill(getpid(), SIGKILL);
         return FAULT_FAIL;
+
+    case FAULT_STOP:
+        (void) kill(getpid(), SIGSTOP);
+        return FAULT_NONE;
 
     case FAULT_AFTER:
     case FAULT_SHORT:
