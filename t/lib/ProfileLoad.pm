@@ -32,6 +32,7 @@ our @EXPORT = qw(
     load_store
     long
     mapped
+    outsider
     reader_slots
     wait_for
 );
@@ -79,6 +80,21 @@ sub wait_for {
 }
 
 
+# A program that knows LMDB, and nothing else (t/fault/outsider.c).
+
+sub outsider {
+    my @arguments = @_;
+
+    my $job = start({ seconds => 600 }, fault_program('outsider'),
+                    @arguments);
+
+    wait_for("outsider @arguments",
+             sub { !$job->running || slurp($job->{out}) eq "ready\n" });
+
+    return $job;
+}
+
+
 # Bytes that a process has mapped of files whose name matches.
 
 sub mapped {
@@ -110,7 +126,8 @@ sub reader_slots {
 # -- a store ----------------------------------------------------------------
 
 # load_store() makes one with version 101 of all entities. Options:
-# primary_key, id or alt, which have the same values.
+# primary_key, id or alt, which have the same values; step, how many versions a
+# refresh goes on, 50 to have as many rows as before.
 
 sub load_store {
     my (%option) = @_;
@@ -167,7 +184,7 @@ sub ProfileLoad::Store::configure {
 sub ProfileLoad::Store::feed {
     my ($self) = @_;
 
-    $self->{version}++;
+    $self->{version} += $self->{step} || 1;
 
     my $dir = $self->{box}{dir};
     my @orders = map {
