@@ -642,6 +642,7 @@ load_report(void)
     (void) printf("\"" #name "\":%llu,",                                      \
                   (unsigned long long) load_counts.name)
 
+    load_print(replies);
     load_print(checked);
     load_print(records);
     load_print(unchanged);
@@ -655,10 +656,12 @@ load_report(void)
     load_print(busy);
     load_print(stalled);
     load_print(failed);
+    load_print(rejected);
     load_print(unexpected);
     load_print(wrong);
     load_print(flipped);
     load_print(foreign);
+    load_print(misplaced);
     load_print(backwards);
     load_print(late);
     load_print(early);
@@ -670,11 +673,13 @@ load_report(void)
     }
 
     (void) printf("],\"workers\":%u,\"p50\":%llu,\"p99\":%llu,\"max\":%llu,"
-                  "\"seconds\":%.1f,\"first\":\"%s\"}\n", load_nworkers,
+                  "\"seconds\":%.1f,\"first\":\"%s%s%s\"}\n", load_nworkers,
                   (unsigned long long) load_percentile(500),
                   (unsigned long long) load_percentile(990),
                   (unsigned long long) load_max,
-                  (double) (load_now() - load_begun) / 1e6, load_first);
+                  (double) (load_now() - load_begun) / 1e6, load_worst,
+                  (load_worst[0] != '\0' && load_first[0] != '\0')
+                  ? "; " : "", load_first);
 
     (void) fflush(stdout);
 }

@@ -45,6 +45,7 @@ typedef struct {
     uint32_t      workspace;
     uint32_t      entity;
     uint32_t      count;
+    uint32_t      period;    /* as the first record says */
     uint32_t      min;       /* versions that a reply may have */
     uint32_t      max;
     load_state_e  state;
@@ -73,6 +74,7 @@ typedef struct {
 /* All are numbers of replies or of connections. */
 
 typedef struct {
+    uint64_t  replies;       /* of any kind */
     uint64_t  checked;       /* right in every respect */
     uint64_t  records;       /* of these: 200 */
     uint64_t  unchanged;     /* 304 */
@@ -86,10 +88,12 @@ typedef struct {
     uint64_t  busy;          /* the queue of connections was full */
     uint64_t  stalled;       /* no reply in LOAD_PATIENCE seconds */
     uint64_t  failed;        /* 5xx */
+    uint64_t  rejected;      /* 401, with a key that is valid */
     uint64_t  unexpected;    /* any other status */
     uint64_t  wrong;         /* body, ETag or Content-Length */
     uint64_t  flipped;       /* the right body with a bit or two changed */
-    uint64_t  foreign;       /* of another workspace, entity or id */
+    uint64_t  foreign;       /* of another workspace or entity */
+    uint64_t  misplaced;     /* of another id */
     uint64_t  backwards;     /* older than this worker has shown before */
     uint64_t  late;          /* older than it may be */
     uint64_t  early;         /* newer than it may be */
@@ -113,7 +117,8 @@ static load_counts_t   load_counts;
 static load_target_t   load_targets[LOAD_TARGETS];
 static load_worker_t   load_workers[LOAD_WORKERS];
 static unsigned        load_nworkers;
-static char            load_first[LOAD_TEXT];
+static char            load_first[LOAD_TEXT];    /* of what was not right */
+static char            load_worst[LOAD_TEXT];    /* of wrong bodies */
 
 
 static void load_wrong(uint64_t *count, const char *fmt, ...)
@@ -125,22 +130,25 @@ static void load_wrong(uint64_t *count, const char *fmt, ...)
 static void
 load_wrong(uint64_t *count, const char *fmt, ...)
 {
-    char     *p;
+    char     *text, *p;
     va_list   args;
 
     (*count)++;
 
-    if (load_first[0] != '\0') {
+    text = (count == &load_counts.wrong || count == &load_counts.foreign)
+           ? load_worst : load_first;
+
+    if (text[0] != '\0') {
         return;
     }
 
     va_start(args, fmt);
-    (void) vsnprintf(load_first, sizeof(load_first), fmt, args);
+    (void) vsnprintf(text, LOAD_TEXT, fmt, args);
     va_end(args);
 
     /* it becomes a JSON string */
 
-    for (p = load_first; *p != '\0'; p++) {
+    for (p = text; *p != '\0'; p++) {
         if (*p == '"') {
             *p = '\'';
 
@@ -260,6 +268,22 @@ load_etag(const u_char *body, size_t len, char *etag)
 }
 
 
+/* How many characters differ; of the first, if it is longer. */
+
+static inline size_t
+load_differ(const char *one, const char *two)
+{
+    size_t  n;
+
+    for (n = 0; *one != '\0'; one++) {
+        n += (*one != *two);
+        two += (*two != '\0');
+    }
+
+    return n;
+}
+
+
 /*
  * A body that is not what it should be: a bit of one's own that has changed,
  * or something of somebody else's?
@@ -275,16 +299,13 @@ load_strange(const load_question_t *question, const load_reply_t *reply)
 
     target = &load_targets[question->target];
 
-    /* the fields that record_read() would compare are all known but two */
-
-    p = strstr((const char *) reply->body, "\"n\":");
     memset(&record, 0, sizeof(record_t));
     record.id = question->id;
     record.workspace = target->workspace;
     record.entity = target->entity;
-    record.counter = target->max;
     record.count = target->count;
-    record.period = 1;
+    record.period = (target->period != 0) ? target->period : 1;
+    record.counter = record_counter(target->max, record.id, record.period);
 
     len = record_row(row, &record);
     differ = (len + 9 == reply->length) ? 0 : reply->length;
@@ -340,16 +361,25 @@ load_judge_record(const load_question_t *question,
         || record.workspace != target->workspace
         || record.entity != target->entity)
     {
-        load_wrong(&load_counts.foreign, "asked workspace %u for %u of %u, "
+        load_wrong((record.workspace == target->workspace
+                    && record.entity == target->entity)
+                   ? &load_counts.misplaced : &load_counts.foreign, "asked workspace %u for %u of %u, "
                    "got %.*s", (unsigned) target->workspace,
                    (unsigned) question->id, (unsigned) target->entity,
                    (int) body.len, body.data);
         return;
     }
 
+    target->period = record.period;
     load_etag(body.data, body.len, etag);
 
     if (strcmp(etag, reply->etag) != 0) {
+
+        if (load_differ(etag, reply->etag) == 1) {
+            load_counts.flipped++;
+            return;
+        }
+
         load_wrong(&load_counts.wrong, "ETag %s of %.*s", reply->etag,
                    (int) body.len, body.data);
         return;
@@ -419,7 +449,8 @@ load_judge_error(const load_question_t *question,
 
     if (count == NULL) {
         load_wrong(reply->status >= 500 ? &load_counts.failed
-                                        : &load_counts.unexpected,
+                   : reply->status == 401 ? &load_counts.rejected
+                   : &load_counts.unexpected,
                    "asked workspace %u for %u: %d %.*s",
                    (unsigned) load_targets[question->target].workspace,
                    (unsigned) question->id, reply->status,
@@ -427,7 +458,13 @@ load_judge_error(const load_question_t *question,
         return;
     }
 
-    if (reply->tagged || strstr((const char *) reply->body, code) == NULL) {
+    if (strstr((const char *) reply->body, code) == NULL) {
+        load_wrong(&load_counts.unexpected, "%d, but not %s: %.*s",
+                   reply->status, code, (int) reply->length, reply->body);
+        return;
+    }
+
+    if (reply->tagged) {
         load_wrong(&load_counts.wrong, "%d with ETag \"%s\": %.*s",
                    reply->status, reply->etag, (int) reply->length,
                    reply->body);
@@ -445,6 +482,8 @@ static inline void
 load_judge(const load_question_t *question, const load_reply_t *reply,
     load_worker_t *worker)
 {
+    load_counts.replies++;
+
     if (reply->status == 200
         && (question->kind == LOAD_RECORD || question->kind == LOAD_AGAIN))
     {

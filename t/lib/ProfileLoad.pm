@@ -38,14 +38,17 @@ our @EXPORT = qw(
 );
 
 # Every kind of reply that is not right.
-my @Bad = qw(lost cut refused stalled failed unexpected wrong flipped foreign
-             backwards late early);
+our @Bad = qw(lost cut refused stalled failed rejected unexpected wrong
+              flipped foreign misplaced backwards late early);
 
-# Of each: workspace, key, entity, name, how many rows, and one in how many
-# changes in each version.
-my @Entities = ([1, 'key-of-acme', 1, 'Users', 400, 1],
-                [1, 'key-of-acme', 2, 'Companies', 400, 10],
-                [2, 'key-of-globex', 1, 'Users', 400, 40]);
+# Rows of each entity, but for the up to 49 more that a version may have.
+our $Rows = 400;
+
+# Of each: workspace, key, entity, name, and one in how many rows changes in
+# each version. The two workspaces differ in one bit.
+my @Entities = ([1, 'key-of-acme', 1, 'Users', 1],
+                [1, 'key-of-acme', 2, 'Companies', 10],
+                [3, 'key-of-globex', 1, 'Users', 40]);
 
 
 # long(SMALL, LARGE)
@@ -188,8 +191,8 @@ sub ProfileLoad::Store::feed {
 
     my $dir = $self->{box}{dir};
     my @orders = map {
-        my ($workspace, undef, $id, undef, $count, $period) = @$_;
-        "make $dir/$workspace-$id.ndjson $workspace $id $count $period "
+        my ($workspace, undef, $id, undef, $period) = @$_;
+        "make $dir/$workspace-$id.ndjson $workspace $id $Rows $period "
         . "$self->{version}\n";
     } @Entities;
 
@@ -310,7 +313,7 @@ sub load_follow {
 sub load_start {
     my ($nginx, @options) = @_;
 
-    my @targets = map { "$_->[1]:$_->[0]:$_->[2]:$_->[4]" } @Entities;
+    my @targets = map { "$_->[1]:$_->[0]:$_->[2]:$Rows" } @Entities;
 
     my $pid = open2(my $out, my $in, fault_program('load'), @options,
                     "$nginx->{prefix}/sock", @targets);
