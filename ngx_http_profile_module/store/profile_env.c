@@ -415,6 +415,13 @@ profile_env_start(profile_env_t *env, profile_error_t *err)
         return rc;
     }
 
+    if (!env->generation.sealed) {
+        rc = profile_pair_check(env->env, env->view.txn, path, err);
+        if (rc != PROFILE_OK) {
+            return rc;
+        }
+    }
+
     rc = profile_length_check(env->env, path, err);
     if (rc != PROFILE_OK) {
         return rc;

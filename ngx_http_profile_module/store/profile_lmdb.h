@@ -128,6 +128,12 @@ uint64_t profile_length_used(MDB_env *env);
 uint64_t profile_memory(void);
 
 
+/* Whether the lock file is that of the data file; txn only reads. */
+
+int profile_pair_check(MDB_env *env, MDB_txn *txn, const char *path,
+    profile_error_t *err);
+
+
 /* A reader's generation, which stays the reader's. */
 
 profile_env_t *profile_reader_env(const profile_reader_t *reader);

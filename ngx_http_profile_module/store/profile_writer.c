@@ -572,6 +572,13 @@ profile_writer_start(profile_writer_t *writer, profile_error_t *err)
         return rc;
     }
 
+    if (!writer->generation.sealed) {
+        rc = profile_pair_check(writer->env, writer->snapshot.txn, path, err);
+        if (rc != PROFILE_OK) {
+            return rc;
+        }
+    }
+
     rc = mdb_dbi_open(writer->snapshot.txn, NULL, 0, &writer->snapshot.dbi);
     if (rc != 0) {
         return profile_error_lmdb(err, rc, "mdb_dbi_open", path);
