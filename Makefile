@@ -88,7 +88,7 @@ SO_FLAGS ?= $(LD_FLAGS)
 COUNTERS ?=
 
 CPPFLAGS_ALL := -D_FILE_OFFSET_BITS=64 -I$(SRC)/store -I$(SRC)/loader
-LIBS         := -ljansson -llmdb -lz -lcrypto -pthread
+LIBS         := -ljansson -llmdb -lz -lcrypto -lm -pthread
 
 # V=1 shows the commands.
 
