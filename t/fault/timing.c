@@ -30,9 +30,10 @@
 #include <unistd.h>
 
 
-#define TIMING_KEY      1024
-#define TIMING_FIRST    20000       /* tell what is usual */
-#define TIMING_BUFFER   4096
+#define TIMING_KEY       1024
+#define TIMING_FIRST     20000      /* tell what is usual */
+#define TIMING_REQUESTS  100000     /* of a connection */
+#define TIMING_BUFFER    4096
 
 
 typedef struct {
@@ -91,6 +92,12 @@ main(int argc, char **argv)
 
     for (i = 0; i < 2 * count; i++) {
         which = (int) (timing_random() & 1);
+
+        if (i % TIMING_REQUESTS == 0) {
+            (void) close(fd);
+            fd = timing_connect(argv[1]);
+            (void) timing_ask(fd, argv[2] + 1);
+        }
 
         timing_keys(wrong, unknown, argv[2]);
         took = timing_ask(fd, (which == 0) ? wrong : unknown);

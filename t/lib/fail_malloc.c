@@ -9,6 +9,9 @@
  * libcrypto allocates thousands of times before it is of use: its calls are
  * counted only where FAULT_LIBCRYPTO is set, and then no others.
  *
+ * A program that goes on, as nginx does, is steered by the file FAULT_CONTROL,
+ * which may change at any moment (fail_control.h).
+ *
  * Only in the program that FAULT_PROGRAM names, not in what that starts.
  * There time() stands still, so that two runs that do the same leave the
  * same bytes behind.
@@ -25,6 +28,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "fail_control.h"
 
 
 /* What dlsym() itself allocates before malloc() is known. */
@@ -53,6 +58,7 @@ static void  *(*fault_aligned_alloc)(size_t align, size_t size);
 static int           fault_libcrypto;
 static long          fault_calls;
 static long          fault_at = -1;
+static fail_control_t  *fault_control;
 static int           fault_state;    /* 1: looking up, 2: ready */
 static const char   *fault_mark;
 static size_t        fault_used;
@@ -172,6 +178,17 @@ fault_now(void)
 {
     int  fd;
 
+    if (fault_control != NULL) {
+
+        if (fault_control->at < 0 || fault_in("pthread_getattr_np")) {
+            return 0;
+        }
+
+        errno = ENOMEM;
+
+        return fail_control_now(fault_control);
+    }
+
     if (fault_at < 0
         || fault_in("pthread_getattr_np")
         || fault_libcrypto != fault_in("libcrypto"))
@@ -263,6 +280,12 @@ fault_configure(void)
 
     at = getenv("FAULT_MALLOC");
     program = getenv("FAULT_PROGRAM");
+
+    if (program != NULL
+        && strcmp(program, program_invocation_short_name) == 0)
+    {
+        fault_control = fail_control_open();
+    }
 
     if (at != NULL
         && program != NULL
