@@ -178,7 +178,7 @@ if [ $# -gt 0 ]; then
     shift "$count"
 else
     given=
-    # shellcheck disable=SC2086 # a list of files
+    # shellcheck disable=SC2046,SC2086 # lists of files
     case $mode in
     hup)      set -- t/*.t ;;
     long)     set -- $(grep -l '\<long(' t/fault/*.t) ;;

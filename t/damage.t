@@ -139,6 +139,15 @@ file_case('LMDB of another byte order', sub {
     substr($bytes, $_ * $page + 16, 4) = pack 'N', 0xBEEFC0DE for 0, 1;
     spew($_[0], $bytes);
 });
+
+# There a page number takes four bytes, and what follows it is that much nearer
+# to the page's beginning.
+file_case('LMDB of 32 bits', sub {
+    my $bytes = slurp($_[0]);
+    substr($bytes, $_ * $page, $page)
+        = substr($bytes, $_ * $page + 4, $page - 4) . "\0" x 4 for 0, 1;
+    spew($_[0], $bytes);
+});
 file_case('no meta pages', sub {
     my $bytes = slurp($_[0]);
     substr($bytes, 0, 2 * $page) = "\0" x (2 * $page);

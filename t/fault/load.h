@@ -363,10 +363,10 @@ load_judge_record(const load_question_t *question,
     {
         load_wrong((record.workspace == target->workspace
                     && record.entity == target->entity)
-                   ? &load_counts.misplaced : &load_counts.foreign, "asked workspace %u for %u of %u, "
-                   "got %.*s", (unsigned) target->workspace,
-                   (unsigned) question->id, (unsigned) target->entity,
-                   (int) body.len, body.data);
+                   ? &load_counts.misplaced : &load_counts.foreign,
+                   "asked workspace %u for %u of %u, got %.*s",
+                   (unsigned) target->workspace, (unsigned) question->id,
+                   (unsigned) target->entity, (int) body.len, body.data);
         return;
     }
 
@@ -385,7 +385,7 @@ load_judge_record(const load_question_t *question,
         return;
     }
 
-    if (question->state == LOAD_CLOSED) {
+    if (question->state == LOAD_CLOSED && target->state == LOAD_CLOSED) {
         load_wrong(&load_counts.late, "a record with a key that is no more");
         return;
     }
@@ -497,7 +497,9 @@ load_judge(const load_question_t *question, const load_reply_t *reply,
             load_wrong(&load_counts.wrong, "304 with ETag %s, asked for %s",
                        reply->etag, question->etag);
 
-        } else if (question->state == LOAD_CLOSED) {
+        } else if (question->state == LOAD_CLOSED
+                   && load_targets[question->target].state == LOAD_CLOSED)
+        {
             load_wrong(&load_counts.late, "304 with a key that is no more");
 
         } else {

@@ -324,7 +324,8 @@ sub load_start {
 }
 
 
-# $load->tell('min', VERSION) for all targets, or of some.
+# $load->tell('min', VERSION) for all targets, or of some. What allows more is
+# known to the load when this returns.
 
 sub ProfileLoad::Load::tell {
     my ($load, $what, $version, @targets) = @_;
@@ -333,6 +334,8 @@ sub ProfileLoad::Load::tell {
 
     local $SIG{PIPE} = 'IGNORE';
     print { $load->{in} } join '', map { "$what $_ $version\n" } @targets;
+
+    $load->report if $what !~ /^(?:min|closed)$/;
 
     return;
 }
