@@ -199,7 +199,10 @@ SKIP: {
 
 # -- 37. the clock jumps ------------------------------------------------------
 
-{
+SKIP: {
+    skip 'line 37: a sanitizer asks for the time before a library can answer',
+        1 if $ENV{ASAN_OPTIONS};
+
     my $store = load_store();
     my $name = 'the clock';
     my $clock = spew(new_dir() . '/clock', '0');
