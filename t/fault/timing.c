@@ -153,27 +153,38 @@ timing_connect(const char *path)
 }
 
 
-/* Both are made each time, so that the caches see both alike. */
+/*
+ * Both are made each time, and there are as many of the one as of the other:
+ * one that is asked for again finds its way in the processor's caches.
+ */
 
 static void
 timing_keys(char *wrong, char *unknown, const char *key)
 {
+    char    last;
     size_t  i, len;
+
+    static char  other[TIMING_KEY];
 
     len = strlen(key);
 
-    memcpy(wrong, key, len + 1);
+    if (other[0] == '\0') {
+        for (i = 0; i < len + timing_longer; i++) {
+            other[i] = (char) ('!' + timing_random() % ('~' - '!'));
+        }
+    }
+
+    do {
+        last = (char) ('!' + timing_random() % ('~' - '!'));
+    } while (last == key[len - 1]);
+
+    memcpy(wrong, key, len);
+    wrong[len - 1] = last;
+    wrong[len] = '\0';
+
+    memcpy(unknown, other, len + timing_longer);
+    unknown[len + timing_longer - 1] = last;
     unknown[len + timing_longer] = '\0';
-
-    wrong[len - 1] = (char) ('a' + timing_random() % 26);
-
-    if (wrong[len - 1] == key[len - 1]) {
-        wrong[len - 1] = '-';
-    }
-
-    for (i = 0; i < len + timing_longer; i++) {
-        unknown[i] = (char) ('A' + timing_random() % 26);
-    }
 }
 
 
