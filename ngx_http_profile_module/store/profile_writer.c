@@ -22,6 +22,11 @@
 #define PROFILE_LOADER_LOCK       ".loader.lock"
 #define PROFILE_LOADER_LOCK_MODE  0600
 
+/* nanoseconds, and how often it is tried meanwhile */
+
+#define PROFILE_LOADER_LOCK_WAIT   300000000
+#define PROFILE_LOADER_LOCK_TRIES  15
+
 /*
  * The map must always have room for one transaction: its pages are new
  * ones, since those it frees cannot be used before it ends.
@@ -46,6 +51,7 @@ static int profile_writer_check_open(profile_writer_t *writer,
     profile_error_t *err);
 static int profile_writer_lock(profile_writer_t *writer,
     profile_error_t *err);
+static int profile_writer_try_lock(int fd);
 static int profile_writer_check(profile_writer_t *writer,
     profile_error_t *err);
 static int profile_writer_require(const profile_writer_t *writer,
@@ -407,7 +413,7 @@ profile_writer_lock(profile_writer_t *writer, profile_error_t *err)
         return profile_error_errno(err, errno, "cannot open %s", path);
     }
 
-    if (flock(writer->lock, LOCK_EX|LOCK_NB) == -1) {
+    if (profile_writer_try_lock(writer->lock) == -1) {
 
         if (errno == EWOULDBLOCK) {
             return profile_error(err, PROFILE_BUSY,
@@ -421,6 +427,35 @@ profile_writer_lock(profile_writer_t *writer, profile_error_t *err)
     }
 
     return PROFILE_OK;
+}
+
+
+/*
+ * A loader that was killed as it started a command leaves a child that shares
+ * its lock, for the moment until the child notices.
+ */
+
+static int
+profile_writer_try_lock(int fd)
+{
+    int              rc, i;
+    struct timespec  pause;
+
+    pause.tv_sec = 0;
+    pause.tv_nsec = PROFILE_LOADER_LOCK_WAIT / PROFILE_LOADER_LOCK_TRIES;
+
+    for (i = 0; /* void */ ; i++) {
+        rc = flock(fd, LOCK_EX|LOCK_NB);
+
+        if (rc == 0
+            || errno != EWOULDBLOCK
+            || i == PROFILE_LOADER_LOCK_TRIES)
+        {
+            return rc;
+        }
+
+        (void) nanosleep(&pause, NULL);
+    }
 }
 
 
