@@ -2,8 +2,7 @@
 # checksums: a worker may end, and a record may come with that bit flipped, or,
 # where the bit is one of its id, as another record of its entity. But never may
 # one workspace see what is another's, a worker that ended has to be replaced,
-# and `profile-loader check` has to find every bit that matters; one of a
-# record's id may escape it, where the order of the ids stays the same.
+# and `profile-loader check` has to find every bit that matters.
 #
 # Each bit is flipped in a generation of its own; they are published one after
 # the other, while requests come.

@@ -221,7 +221,8 @@ codec_bytes(void)
     profile_encode_meta(buf, &meta);
     ok(memcmp(buf, "profile\0" "\0\0\0\1" "\0\0\0\1"
               "\1\2\3\4\5\6\7\x08" "\x11\x12\x13\x14" "\0\0\0\0"
-              "\x70\x32\x1e\x02\x01\x72\xa9\x5b" "\xee", 41) == 0, "the bytes of a meta value");
+              "\x70\x32\x1e\x02\x01\x72\xa9\x5b" "\xee", 41) == 0,
+       "the bytes of a meta value");
 
     key.workspace = 7;
     key.expires = 0x0102030405060708;
