@@ -129,8 +129,32 @@ sub _prepare {
     _scan_sections();
     _choose_store($block);
     _watch_error_log($block);
+    _share_logs($block) if $ENV{TEST_NGINX_USE_HUP};
 
     $block->set_value('suppress_stderr', 1) if defined $block->must_die;
+
+    return;
+}
+
+
+# Between two blocks Test::Nginx removes the logs, and has nginx reopen them and
+# then reload.  A master process that sees both signals at once reloads first:
+# its new workers begin by reopening files that are still root's, which fails,
+# and the block along with it.  So the logs are there before nginx opens them,
+# and anybody may write them.
+
+sub _share_logs {
+    my ($block) = @_;
+
+    $block->set_value('post_setup_server_root', <<'END_OF_CODE'
+for my $log ($Test::Nginx::Util::ErrLogFile, $Test::Nginx::Util::AccLogFile) {
+    if ($log ne 'off' && !-e $log) {
+        open my $out, '>', $log or die "$log: $!";
+        chmod 0666, $log or die "$log: $!";
+    }
+}
+END_OF_CODE
+        . ($block->post_setup_server_root // ''));
 
     return;
 }
