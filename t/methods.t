@@ -114,12 +114,14 @@ X-HTTP-Method-Override: GET
 
 
 === TEST 7: TRACE and CONNECT are refused by nginx
+nginx 1.26 takes a path as the target of CONNECT and refuses the method, nginx
+1.30 wants a host and a port there.
 --- request eval
 ["TRACE /api/v1/entities", "CONNECT /api/v1/entities"]
 --- more_headers
 Authorization: Bearer key
 --- error_code eval
-[405, 405]
+[405, $Test::Nginx::Util::NginxVersion < 1.027 ? 405 : 400]
 --- response_body_like eval
 [('<html>') x 2]
 
