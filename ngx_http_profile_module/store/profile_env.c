@@ -361,23 +361,12 @@ profile_env_check_access(const char *path, int mode, profile_error_t *err)
 static int
 profile_env_start(profile_env_t *env, profile_error_t *err)
 {
-    int              rc, dead;
+    int              rc;
     unsigned         flags;
     const char      *path;
     profile_meta_t   meta;
 
     path = env->generation.path;
-
-    rc = mdb_env_create(&env->env);
-    if (rc != 0) {
-        env->env = NULL;
-        return profile_error_lmdb(err, rc, "mdb_env_create", path);
-    }
-
-    rc = mdb_env_set_maxreaders(env->env, PROFILE_MAX_READERS);
-    if (rc != 0) {
-        return profile_error_lmdb(err, rc, "mdb_env_set_maxreaders", path);
-    }
 
     /* the slot belongs to the transaction, so that it can be kept */
 
@@ -391,18 +380,10 @@ profile_env_start(profile_env_t *env, profile_error_t *err)
         flags |= MDB_NORDAHEAD;
     }
 
-    rc = mdb_env_open(env->env, path, flags, 0640);
-    if (rc != 0) {
-        return profile_error_lmdb(err, rc, "mdb_env_open", path);
+    rc = profile_open(&env->env, path, flags, 0640, &env->stale, err);
+    if (rc != PROFILE_OK) {
+        return rc;
     }
-
-    /* killed workers leave their slots; nobody else clears them for nginx */
-
-    dead = 0;
-
-    (void) mdb_reader_check(env->env, &dead);
-
-    env->stale += (uint32_t) dead;
 
     rc = mdb_txn_begin(env->env, NULL, MDB_RDONLY, &env->view.txn);
     if (rc != 0) {

@@ -39,6 +39,16 @@ int profile_view_meta(const profile_view_t *view, profile_meta_t *meta,
     profile_error_t *err);
 
 
+/*
+ * Opens the database in the folder path, with locks that work; *env is NULL
+ * where that failed.  Slots of the dead that were cleared are added to
+ * *stale.
+ */
+
+int profile_open(MDB_env **env, const char *path, unsigned flags, mode_t mode,
+    uint32_t *stale, profile_error_t *err);
+
+
 /* A generation that is open for reading in this process. */
 
 typedef struct profile_env_s  profile_env_t;

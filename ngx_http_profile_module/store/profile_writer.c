@@ -565,6 +565,7 @@ profile_writer_start(profile_writer_t *writer, profile_error_t *err)
 {
     int                    rc;
     unsigned               flags;
+    uint32_t               stale;
     const char            *path;
     profile_meta_t         meta;
     const profile_view_t  *view;
@@ -572,17 +573,6 @@ profile_writer_start(profile_writer_t *writer, profile_error_t *err)
     path = writer->generation.path;
     writer->view.path = path;
     writer->snapshot.path = path;
-
-    rc = mdb_env_create(&writer->env);
-    if (rc != 0) {
-        writer->env = NULL;
-        return profile_error_lmdb(err, rc, "mdb_env_create", path);
-    }
-
-    rc = mdb_env_set_maxreaders(writer->env, PROFILE_MAX_READERS);
-    if (rc != 0) {
-        return profile_error_lmdb(err, rc, "mdb_env_set_maxreaders", path);
-    }
 
     /* a snapshot and a transaction side by side in one thread */
 
@@ -592,9 +582,12 @@ profile_writer_start(profile_writer_t *writer, profile_error_t *err)
         flags |= MDB_RDONLY|MDB_NOLOCK;
     }
 
-    rc = mdb_env_open(writer->env, path, flags, PROFILE_DATA_MODE);
-    if (rc != 0) {
-        return profile_error_lmdb(err, rc, "mdb_env_open", path);
+    stale = 0;
+
+    rc = profile_open(&writer->env, path, flags, PROFILE_DATA_MODE, &stale,
+                      err);
+    if (rc != PROFILE_OK) {
+        return rc;
     }
 
     rc = profile_length_check(writer->env, path, err);
