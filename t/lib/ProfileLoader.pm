@@ -98,25 +98,24 @@ sub start {
     # They are there even if the child is killed before it does anything.
     spew($_, '') for $out, $err;
 
-    # A signal to the child must not run this process' handlers in it, which
-    # would exit with a status that is taken for the command's.
-    my @signals = qw(HUP INT TERM);
-    my @handlers = @SIG{@signals};
-    @SIG{@signals} = ('DEFAULT') x @signals;
+    # Nor does the child end by a handler of the test's own.
+    my $signals = POSIX::SigSet->new(POSIX::SIGHUP(), POSIX::SIGINT(),
+                                     POSIX::SIGTERM());
+    my $mask = POSIX::SigSet->new();
+    POSIX::sigprocmask(POSIX::SIG_BLOCK(), $signals, $mask);
 
     my $pid = fork();
 
-    if (!defined $pid || $pid) {
-        $SIG{ $signals[$_] } = $handlers[$_] // 'DEFAULT' for 0 .. $#signals;
-    }
-
-    croak "fork: $!" if !defined $pid;
-
-    if ($pid == 0) {
+    if (defined $pid && $pid == 0) {
+        $SIG{$_} = 'DEFAULT' for qw(ALRM HUP INT TERM PIPE);
+        POSIX::sigprocmask(POSIX::SIG_SETMASK(), $mask);
         eval { _child($option, $out, $err, @command) };
         print STDERR $@;
         POSIX::_exit(126);
     }
+
+    POSIX::sigprocmask(POSIX::SIG_SETMASK(), $mask);
+    croak "fork: $!" if !defined $pid;
 
     $Running{$pid} = 1;
 
@@ -133,8 +132,6 @@ sub _child {
     open STDIN, '<', $option->{stdin} || '/dev/null' or die "stdin: $!\n";
     open STDOUT, '>', $out or die "$out: $!\n";
     open STDERR, '>', $err or die "$err: $!\n";
-
-    $SIG{$_} = 'DEFAULT' for qw(ALRM HUP INT TERM PIPE);
 
     chdir $option->{dir} or die "chdir: $!\n" if $option->{dir};
 
