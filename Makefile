@@ -97,6 +97,7 @@ Q   := $(if $(V),,@)
 SAY := @$(if $(V),:,echo)
 
 export CC FUZZ_SECONDS NGINX_SRC NGINX_CONFIGURE V
+export SUITES COMPILERS T
 
 
 ## all: build build/ngx_http_profile_module.so and build/profile-loader
@@ -129,7 +130,7 @@ install: all
 ## clean: remove what was built
 .PHONY: clean
 clean:
-	rm -rf $(BUILD)
+	rm -rf --one-file-system $(BUILD)
 
 ## lint: warnings as errors with gcc and clang, cppcheck, form, shellcheck
 .PHONY: lint
@@ -159,6 +160,12 @@ check-asan:
 .PHONY: check-valgrind
 check-valgrind: all units
 	@misc/test.sh valgrind $(T)
+
+## check-matrix: make test on other Debian releases, as root (T=...,
+##      SUITES="bookworm trixie forky" COMPILERS="gcc clang")
+.PHONY: check-matrix
+check-matrix:
+	@misc/matrix.sh
 
 ## check-faults: the tests of failures under load, in full (T=...)
 .PHONY: check-faults

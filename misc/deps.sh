@@ -2,7 +2,7 @@
 #
 # misc/deps.sh GROUP... - install the Debian packages that a make target
 # needs and that are missing.  Groups: build run test lint sanitize valgrind
-# fuzz coverage cpanm bench.  Says what it installs, installs packages and
+# fuzz coverage cpanm bench matrix.  Says what it installs, installs packages and
 # nothing else, and takes a few milliseconds when nothing is missing.
 #
 # Where there is no dpkg (another distribution) it stays silent: the compiler
@@ -16,8 +16,11 @@ set -eu
 group() {
     case $1 in
     build)
-        echo gcc:"${CC:-cc}" libc6-dev liblmdb-dev libjansson-dev libssl-dev \
-            zlib1g-dev
+        case ${CC:-cc} in
+        clang | clang-[0-9]*) echo "$CC:$CC" ;;
+        *)                    echo gcc:"${CC:-cc}" ;;
+        esac
+        echo libc6-dev liblmdb-dev libjansson-dev libssl-dev zlib1g-dev
         if [ -n "${NGINX_SRC:-}" ]; then
             echo libpcre2-dev
         else
@@ -33,7 +36,7 @@ group() {
             liblist-moreutils-perl libtest-longstring-perl liburi-perl \
             libwww-perl libipc-run-perl procps psmisc debian-archive-keyring
         echo nginx:"${TEST_NGINX_BINARY:-nginx}" curl:curl lmdb-utils
-        echo postgresql systemd:systemd-analyze python3-prometheus-client
+        echo postgresql systemd:systemd-analyze python3-prometheus-client mount:mount
         ;;
     lint)
         group build
@@ -66,6 +69,10 @@ group() {
     bench)
         group test
         echo wrk:wrk
+        ;;
+    matrix)
+        echo debootstrap:debootstrap debian-archive-keyring git:git \
+            iproute2:ip util-linux:unshare
         ;;
     *)
         echo "deps.sh: unknown group \"$1\"" >&2

@@ -5,8 +5,9 @@
 #
 # Debian has it as libtest-nginx-perl from forky on.  Older releases get that
 # one package, unpacked below build/deps: through an apt configuration of its
-# own, which takes the mirror from the machine's apt sources, verifies Debian's
-# signatures as ever, and leaves the machine's configuration alone.
+# own, which takes the mirror from the machine's apt sources (misc/mirrors.sh),
+# verifies Debian's signatures as ever, and leaves the machine's configuration
+# alone.
 
 set -eu
 
@@ -25,25 +26,6 @@ for dir in '' "$deps/test-nginx/usr/share/perl5" "$deps/cpan/lib/perl5"; do
         exit 0
     fi
 done
-
-# The mirrors of this machine that carry its own release: first those that apt
-# knows to be Debian's, then the rest, since apt knows that only of lists that
-# it has downloaded.  A mirror of something else has no signature of Debian's.
-
-mirrors() {
-    # shellcheck disable=SC1091
-    codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")
-
-    # shellcheck disable=SC2016 # apt's own variables
-    {
-        apt-get indextargets --format '$(LABEL) $(CODENAME) $(REPO_URI)' \
-            'Created-By: Packages' \
-        | sed -n "s/^Debian $codename //p"
-
-        apt-get update --print-uris \
-        | sed -n "s|^'\([^']*/\)dists/$codename/InRelease'.*|\1|p"
-    } 2>/dev/null | awk '!seen[$0]++'
-}
 
 # apt's sandbox user may not get into a checkout, hence root's own hands.  The
 # signature counts, the expiry date does not: for a test library a mirror that
@@ -72,7 +54,7 @@ mkdir -p "$deps"
 
 if command -v apt-get >/dev/null && [ -f "$keyring" ]; then
     for suite in forky sid; do
-        for uri in $(mirrors); do
+        for uri in $(misc/mirrors.sh); do
             echo "fetching libtest-nginx-perl of Debian $suite" \
                 "into build/deps" >&2
             dir=$deps/test-nginx/usr/share/perl5
