@@ -18,12 +18,10 @@
 #include <time.h>
 
 #include "ngx_http_profile_counters.h"
-#include "ngx_http_profile_module.h"
+#include "ngx_http_profile_zone.h"
 
 
 #define NGX_HTTP_PROFILE_COUNTERS_PARTS  64
-#define NGX_HTTP_PROFILE_COUNTERS_LINE   64
-#define NGX_HTTP_PROFILE_COUNTERS_ZONE   "profile_status:"
 
 
 typedef struct {
@@ -36,11 +34,9 @@ typedef struct {
 /* The size of a part, in whole cache lines. */
 
 #define NGX_HTTP_PROFILE_COUNTERS_PART                                        \
-    ngx_align(sizeof(ngx_http_profile_part_t), NGX_HTTP_PROFILE_COUNTERS_LINE)
+    ngx_align(sizeof(ngx_http_profile_part_t), NGX_HTTP_PROFILE_ZONE_LINE)
 
 
-static ngx_int_t ngx_http_profile_counters_init(ngx_shm_zone_t *zone,
-    void *data);
 static ngx_http_profile_part_t *ngx_http_profile_part(
     ngx_http_profile_counters_t *counters, ngx_uint_t i);
 static uint64_t ngx_http_profile_now(void);
@@ -78,77 +74,15 @@ ngx_int_t
 ngx_http_profile_counters_add(ngx_conf_t *cf, ngx_str_t *store,
     ngx_http_profile_counters_t *counters)
 {
-    size_t      size;
-    u_char     *p;
-    ngx_str_t   name;
-
     if (counters->zone != NULL) {
         return NGX_OK;
     }
 
-    name.len = sizeof(NGX_HTTP_PROFILE_COUNTERS_ZONE) - 1 + store->len;
+    counters->zone = ngx_http_profile_zone_add(cf, "status", store,
+                                               NGX_HTTP_PROFILE_COUNTERS_PARTS
+                                               * NGX_HTTP_PROFILE_COUNTERS_PART);
 
-    name.data = ngx_pnalloc(cf->pool, name.len);
-    if (name.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_cpymem(name.data, NGX_HTTP_PROFILE_COUNTERS_ZONE,
-                   sizeof(NGX_HTTP_PROFILE_COUNTERS_ZONE) - 1);
-    ngx_memcpy(p, store->data, store->len);
-
-    /* what nginx's allocator needs for itself, and room to align */
-
-    size = 8 * ngx_pagesize
-           + 2 * NGX_HTTP_PROFILE_COUNTERS_PARTS
-             * NGX_HTTP_PROFILE_COUNTERS_PART;
-
-    counters->zone = ngx_shared_memory_add(cf, &name, size,
-                                           &ngx_http_profile_module);
-    if (counters->zone == NULL) {
-        return NGX_ERROR;
-    }
-
-    counters->zone->init = ngx_http_profile_counters_init;
-
-    return NGX_OK;
-}
-
-
-/* data is what the zone of the configuration before had, if it had one. */
-
-static ngx_int_t
-ngx_http_profile_counters_init(ngx_shm_zone_t *zone, void *data)
-{
-    size_t            size;
-    u_char           *p;
-    ngx_slab_pool_t  *pool;
-
-    if (data != NULL) {
-        zone->data = data;
-        return NGX_OK;
-    }
-
-    pool = (ngx_slab_pool_t *) zone->shm.addr;
-
-    if (zone->shm.exists) {
-        zone->data = pool->data;
-        return NGX_OK;
-    }
-
-    size = NGX_HTTP_PROFILE_COUNTERS_PARTS * NGX_HTTP_PROFILE_COUNTERS_PART;
-
-    p = ngx_slab_calloc(pool, size + NGX_HTTP_PROFILE_COUNTERS_LINE);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_align_ptr(p, NGX_HTTP_PROFILE_COUNTERS_LINE);
-
-    pool->data = p;
-    zone->data = p;
-
-    return NGX_OK;
+    return (counters->zone == NULL) ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -233,7 +167,7 @@ ngx_http_profile_part(ngx_http_profile_counters_t *counters, ngx_uint_t i)
 {
     u_char  *p;
 
-    p = counters->zone->data;
+    p = ngx_http_profile_zone_memory(counters->zone);
 
     return (ngx_http_profile_part_t *)
            (p + i % NGX_HTTP_PROFILE_COUNTERS_PARTS

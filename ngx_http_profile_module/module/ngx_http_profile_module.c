@@ -15,6 +15,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_profile_module.h"
+#include "ngx_http_profile_opening.h"
 #include "ngx_http_profile_status.h"
 #include "ngx_http_profile_variables.h"
 
@@ -413,6 +414,14 @@ ngx_http_profile_use_store(ngx_conf_t *cf, ngx_http_profile_loc_conf_t *conf)
 
     conf->store->readahead = conf->readahead;
 
+    if (conf->store->openings == NULL) {
+        conf->store->openings = ngx_http_profile_opening_add(cf,
+                                                     &conf->store->directory);
+        if (conf->store->openings == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
     /* it is looked at as often as its most eager location asks */
 
     conf->store->interval = ngx_min(conf->store->interval,
@@ -540,6 +549,7 @@ ngx_http_profile_add_store(ngx_conf_t *cf, ngx_str_t *directory)
      * set by ngx_pcalloc():
      *
      *     store->counters = { NULL };
+     *     store->openings = NULL;
      *     store->reader = NULL;
      *     store->event = { 0 };
      *     store->nreported = 0;

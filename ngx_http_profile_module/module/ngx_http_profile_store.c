@@ -13,6 +13,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_http_profile_opening.h"
 #include "ngx_http_profile_store.h"
 #include "ngx_http_profile_threads.h"
 
@@ -25,6 +26,8 @@
 static void ngx_http_profile_store_timer(ngx_event_t *ev);
 static void ngx_http_profile_store_follow(ngx_http_profile_store_t *store);
 static int ngx_http_profile_store_refresh(ngx_http_profile_store_t *store,
+    profile_error_t *err);
+static int ngx_http_profile_store_open(ngx_http_profile_store_t *store,
     profile_error_t *err);
 static uint32_t ngx_http_profile_store_cause(profile_error_t *err);
 static void ngx_http_profile_store_log(ngx_http_profile_store_t *store,
@@ -212,16 +215,12 @@ ngx_http_profile_store_refresh(ngx_http_profile_store_t *store,
     int       rc;
     uint32_t  old, new;
 
-    old = 0;
+    old = (store->reader == NULL) ? 0
+                                  : profile_reader_generation(store->reader);
 
-    if (store->reader == NULL) {
-        rc = profile_reader_open(&store->reader,
-                                 (char *) store->directory.data,
-                                 store->readahead, err);
-    } else {
-        old = profile_reader_generation(store->reader);
-        rc = profile_reader_refresh(store->reader, err);
-    }
+    rc = (store->reader == NULL || profile_reader_pending(store->reader))
+         ? ngx_http_profile_store_open(store, err)
+         : profile_reader_refresh(store->reader, err);
 
     if (rc != PROFILE_OK) {
         return rc;
@@ -247,6 +246,48 @@ ngx_http_profile_store_refresh(ngx_http_profile_store_t *store,
     }
 
     return PROFILE_OK;
+}
+
+
+/* What is to be opened may end this worker, as it has perhaps ended others. */
+
+static int
+ngx_http_profile_store_open(ngx_http_profile_store_t *store,
+    profile_error_t *err)
+{
+    int                          rc;
+    uint64_t                     fingerprint;
+    profile_error_t              ignored;
+    ngx_http_profile_opening_t  *opening;
+
+    opening = NULL;
+
+    /* where it cannot be told what it is, opening says so better */
+
+    rc = profile_reader_fingerprint((char *) store->directory.data,
+                                    &fingerprint, &ignored);
+
+    if (rc == PROFILE_OK
+        && ngx_http_profile_opening_begin(store->openings, fingerprint,
+                                          &opening)
+           != NGX_OK)
+    {
+        return profile_error(err, PROFILE_DAMAGED,
+                             "the generation that CURRENT names has ended "
+                             "workers that opened it, as a damaged page does; "
+                             "it is opened again in a minute, or once it has "
+                             "changed; restore it or load it again");
+    }
+
+    rc = (store->reader == NULL)
+         ? profile_reader_open(&store->reader,
+                               (char *) store->directory.data,
+                               store->readahead, err)
+         : profile_reader_refresh(store->reader, err);
+
+    ngx_http_profile_opening_end(opening);
+
+    return rc;
 }
 
 

@@ -44,6 +44,7 @@ typedef struct {
     ngx_msec_t                    interval;    /* UNSET: never used */
     ngx_uint_t                    readahead;   /* UNSET: the same */
     ngx_http_profile_counters_t   counters;
+    ngx_shm_zone_t               *openings;    /* NULL: never used */
 
     profile_reader_t             *reader;
     ngx_event_t                   event;

@@ -23,6 +23,7 @@ struct profile_reader_s {
 
 
 #define PROFILE_READER_TRIES  3
+#define PROFILE_READER_PRIME  1000000007    /* keeps numbers apart */
 
 
 static int profile_reader_follow(const char *directory,
@@ -105,6 +106,55 @@ profile_reader_refresh(profile_reader_t *reader, profile_error_t *err)
 
     reader->env = env;
     reader->current = gen.current;
+
+    return PROFILE_OK;
+}
+
+
+int
+profile_reader_pending(const profile_reader_t *reader)
+{
+    profile_generation_t  gen;
+
+    gen.current = reader->current;
+
+    return reader->env->env == NULL
+           || profile_dir_changed(reader->directory, &gen);
+}
+
+
+int
+profile_reader_fingerprint(const char *directory, uint64_t *fingerprint,
+    profile_error_t *err)
+{
+    int                    rc;
+    char                   path[PATH_MAX];
+    struct stat            st;
+    profile_generation_t   gen;
+
+    rc = profile_dir_current(directory, &gen, err);
+
+    if (rc == PROFILE_OK) {
+        rc = profile_path(path, sizeof(path), gen.path, PROFILE_DATA_FILE,
+                          err);
+    }
+
+    if (rc != PROFILE_OK) {
+        return rc;
+    }
+
+    if (stat(path, &st) == -1) {
+        return profile_error_errno(err, errno, "cannot stat %s", path);
+    }
+
+    *fingerprint = (uint64_t) st.st_dev;
+    *fingerprint = *fingerprint * PROFILE_READER_PRIME + (uint64_t) st.st_ino;
+    *fingerprint = *fingerprint * PROFILE_READER_PRIME
+                   + (uint64_t) st.st_size;
+    *fingerprint = *fingerprint * PROFILE_READER_PRIME
+                   + (uint64_t) st.st_mtim.tv_sec;
+    *fingerprint = *fingerprint * PROFILE_READER_PRIME
+                   + (uint64_t) st.st_mtim.tv_nsec;
 
     return PROFILE_OK;
 }

@@ -71,6 +71,18 @@ void profile_reader_close(profile_reader_t *reader);
 
 int profile_reader_refresh(profile_reader_t *reader, profile_error_t *err);
 
+/* Whether refresh would open a file. */
+
+int profile_reader_pending(const profile_reader_t *reader);
+
+/*
+ * What tells the live generation of a store, as it is now, from all others
+ * and from what it was before or will be after a change.
+ */
+
+int profile_reader_fingerprint(const char *directory, uint64_t *fingerprint,
+    profile_error_t *err);
+
 uint32_t profile_reader_generation(const profile_reader_t *reader);
 int profile_reader_info(profile_reader_t *reader,
     profile_reader_info_t *info, profile_error_t *err);
