@@ -866,7 +866,9 @@ sub upgrade {
     my $pid = sub { return -s "$Root/run/nginx.pid"
                            ? slurp("$Root/run/nginx.pid") + 0 : 0 };
 
-    spew("$Root/etc/nginx/background.conf", $conf);
+    # A new master has to find a sanitizer, too.
+    spew("$Root/etc/nginx/background.conf",
+         "env LD_PRELOAD;\nenv ASAN_OPTIONS;\nenv UBSAN_OPTIONS;\n$conf");
     spew("$Root/usr/local/bin/nginx", <<"END");
 #!/bin/sh
 exec '$Nginx' -p '$Root/' -c '$Root/etc/nginx/background.conf' \\

@@ -75,8 +75,10 @@ sub outcome {
             $seen{cursor} = $_[1];
 
         } elsif ($tag == 0x20 && $number == $live) {
-            # the hash, and the body
-            $seen{ substr $_[0], 5 } = substr $_[1], 16;
+            # the hash, the length and the body, without the sum: it is of
+            # the time, too
+            $seen{ substr $_[0], 5 } = substr($_[1], 16, 20)
+                                       . substr $_[1], 40;
         }
     });
 
