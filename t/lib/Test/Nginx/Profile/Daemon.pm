@@ -395,10 +395,15 @@ sub read_all {
     my ($self, $socket, $quiet) = @_;
 
     my $select = IO::Select->new($socket);
+    my $seconds = $quiet || $self->patience();
+    my $until = Time::HiRes::time() + $seconds;
     my $got = '';
 
-    while ($select->can_read($quiet || $self->patience())) {
+    # A signal that this process handles ends the waiting, too.
+    while ((my $left = $until - Time::HiRes::time()) > 0) {
+        $select->can_read($left) or next;
         sysread $socket, $got, 65536, length $got or return $got;
+        $until = Time::HiRes::time() + $seconds;
     }
 
     croak 'nginx neither answers nor closes' if !$quiet;
