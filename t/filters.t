@@ -360,7 +360,7 @@ $main::Long
 
 === TEST 17: a cache that is told to keep them keeps them apart
 --- http_config
-    proxy_cache_path $TEST_NGINX_PROFILE_TMP/cache2 levels=1 keys_zone=c:1m use_temp_path=off;
+    proxy_cache_path $TEST_NGINX_PROFILE_TMP/cache2 levels=1 keys_zone=c2:1m use_temp_path=off;
 --- config
     location /api/v1/ {
         profile_store $TEST_NGINX_PROFILE_STORE;
@@ -368,7 +368,7 @@ $main::Long
         profile_api;
     }
     location /edge/ {
-        proxy_cache c;
+        proxy_cache c2;
         proxy_cache_key $uri$is_args$args;
         add_header X-Cache $upstream_cache_status always;
         proxy_pass http://127.0.0.1:$TEST_NGINX_SERVER_PORT/api/v1/;
