@@ -2,8 +2,8 @@
 #
 # misc/deps.sh GROUP... - install the Debian packages that a make target
 # needs and that are missing.  Groups: build run test lint sanitize valgrind
-# fuzz coverage cpanm bench matrix.  Says what it installs, installs packages and
-# nothing else, and takes a few milliseconds when nothing is missing.
+# fuzz coverage cpanm bench matrix.  Says what it installs, installs packages
+# and nothing else, and takes a few milliseconds when nothing is missing.
 #
 # Where there is no dpkg (another distribution) it stays silent: the compiler
 # and nginx's configure then name what they cannot find.
@@ -36,7 +36,8 @@ group() {
             liblist-moreutils-perl libtest-longstring-perl liburi-perl \
             libwww-perl libipc-run-perl procps psmisc debian-archive-keyring
         echo nginx:"${TEST_NGINX_BINARY:-nginx}" curl:curl lmdb-utils
-        echo postgresql systemd:systemd-analyze python3-prometheus-client mount:mount
+        echo postgresql systemd:systemd-analyze mount:mount \
+            python3-prometheus-client
         ;;
     lint)
         group build

@@ -36,6 +36,9 @@ typedef struct {
 #define NGX_HTTP_PROFILE_COUNTERS_PART                                        \
     ngx_align(sizeof(ngx_http_profile_part_t), NGX_HTTP_PROFILE_ZONE_LINE)
 
+#define NGX_HTTP_PROFILE_COUNTERS_SIZE                                        \
+    (NGX_HTTP_PROFILE_COUNTERS_PARTS * NGX_HTTP_PROFILE_COUNTERS_PART)
+
 
 static ngx_http_profile_part_t *ngx_http_profile_part(
     ngx_http_profile_counters_t *counters, ngx_uint_t i);
@@ -79,8 +82,7 @@ ngx_http_profile_counters_add(ngx_conf_t *cf, ngx_str_t *store,
     }
 
     counters->zone = ngx_http_profile_zone_add(cf, "status", store,
-                                               NGX_HTTP_PROFILE_COUNTERS_PARTS
-                                               * NGX_HTTP_PROFILE_COUNTERS_PART);
+                                               NGX_HTTP_PROFILE_COUNTERS_SIZE);
 
     return (counters->zone == NULL) ? NGX_ERROR : NGX_OK;
 }
