@@ -292,9 +292,10 @@ load_differ(const char *one, const char *two)
 static inline void
 load_strange(const load_question_t *question, const load_reply_t *reply)
 {
-    char                  row[RECORD_MAX], *p;
+    char                  row[RECORD_MAX];
     size_t                i, len, differ;
     record_t              record;
+    const char           *p;
     const load_target_t  *target;
 
     target = &load_targets[question->target];
