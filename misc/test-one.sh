@@ -16,6 +16,10 @@ log=$PROFILE_TEST_LOGS/$(echo "$1" | tr / _)
 # Test::Nginx keeps a copy of each block's error log.
 export PROFILE_TEST_ALERTS="$log.alerts" TEST_NGINX_ERROR_LOG="$log.error.log"
 
+# Workers may be told to open it anew before the master has given it to them.
+: >"$log.alerts"
+chmod 666 "$log.alerts"
+
 case $1 in
 *.t)
     perl "$1"
