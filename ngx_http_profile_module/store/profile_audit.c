@@ -400,7 +400,8 @@ profile_audit_key(profile_audit_t *audit, profile_audit_entry_t *entry,
 
     if (profile_decode_key_key(entry->key.data, entry->key.len, &digest)
         != PROFILE_OK
-        || profile_decode_key(entry->value.data, entry->value.len, &key)
+        || profile_decode_key(entry->value.data, entry->value.len, digest,
+                              &key)
            != PROFILE_OK)
     {
         return PROFILE_DAMAGED;

@@ -108,7 +108,9 @@ static int profile_has_head(const u_char *p, size_t len, int tag,
     size_t size);
 static void profile_put_sum(u_char *p, size_t len, size_t size);
 static int profile_has_sum(const u_char *p, size_t len, size_t size);
-static uint64_t profile_value_sum(const u_char *p, size_t len, size_t size);
+static uint64_t profile_key_seed(const u_char *digest, size_t len);
+static uint64_t profile_value_sum(uint64_t sum, const u_char *p, size_t len,
+    size_t size);
 static uint32_t profile_document_sum(const u_char *p);
 static uint64_t profile_sum(uint64_t sum, const u_char *p, size_t len);
 static uint64_t profile_sum_word(uint64_t sum, uint64_t word);
@@ -351,20 +353,28 @@ profile_decode_meta(const u_char *p, size_t len, profile_meta_t *meta)
 
 
 void
-profile_encode_key(u_char *p, const profile_key_t *key)
+profile_encode_key(u_char *p, const u_char *digest,
+    const profile_key_t *key)
 {
+    size_t  len;
+
     profile_put_head(p, PROFILE_TAG_KEY, PROFILE_KEY_SIZE);
 
     (void) profile_put16(p + PROFILE_KEY_NAME_LEN, (uint16_t) key->name.len);
     (void) profile_put32(p + PROFILE_KEY_WORKSPACE, key->workspace);
     (void) profile_put64(p + PROFILE_KEY_EXPIRES, key->expires);
     profile_put_bytes(p + PROFILE_KEY_SIZE, &key->name);
-    profile_put_sum(p, profile_key_size(key), PROFILE_KEY_SIZE);
+
+    len = profile_key_size(key);
+    (void) profile_put64(p + PROFILE_KEY_SUM,
+                         profile_value_sum(profile_key_seed(digest, len), p,
+                                           len, PROFILE_KEY_SIZE));
 }
 
 
 int
-profile_decode_key(const u_char *p, size_t len, profile_key_t *key)
+profile_decode_key(const u_char *p, size_t len, const u_char *digest,
+    profile_key_t *key)
 {
     size_t  name;
 
@@ -375,7 +385,9 @@ profile_decode_key(const u_char *p, size_t len, profile_key_t *key)
     name = profile_get16(p + PROFILE_KEY_NAME_LEN);
 
     if (len != PROFILE_KEY_SIZE + name
-        || !profile_has_sum(p, len, PROFILE_KEY_SIZE))
+        || profile_get64(p + PROFILE_KEY_SUM)
+           != profile_value_sum(profile_key_seed(digest, len), p, len,
+                                PROFILE_KEY_SIZE))
     {
         return PROFILE_DAMAGED;
     }
@@ -693,23 +705,31 @@ profile_has_head(const u_char *p, size_t len, int tag, size_t size)
 static void
 profile_put_sum(u_char *p, size_t len, size_t size)
 {
-    (void) profile_put64(p + size - 8, profile_value_sum(p, len, size));
+    (void) profile_put64(p + size - 8, profile_value_sum(len, p, len, size));
 }
 
 
 static int
 profile_has_sum(const u_char *p, size_t len, size_t size)
 {
-    return profile_get64(p + size - 8) == profile_value_sum(p, len, size);
+    return profile_get64(p + size - 8)
+           == profile_value_sum(len, p, len, size);
+}
+
+
+/* A key's value is bound to the digest that it is stored under. */
+
+static uint64_t
+profile_key_seed(const u_char *digest, size_t len)
+{
+    return profile_sum(len, digest, PROFILE_DIGEST_SIZE);
 }
 
 
 static uint64_t
-profile_value_sum(const u_char *p, size_t len, size_t size)
+profile_value_sum(uint64_t sum, const u_char *p, size_t len, size_t size)
 {
-    uint64_t  sum;
-
-    sum = profile_sum(len, p, size - 8);
+    sum = profile_sum(sum, p, size - 8);
 
     return profile_sum(sum, p + size, len - size);
 }

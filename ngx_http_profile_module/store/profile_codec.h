@@ -190,7 +190,8 @@ size_t profile_cursor_size(const profile_cursor_t *cursor);
 size_t profile_document_size(const profile_document_t *document);
 
 void profile_encode_meta(u_char *p, const profile_meta_t *meta);
-void profile_encode_key(u_char *p, const profile_key_t *key);
+void profile_encode_key(u_char *p, const u_char *digest,
+    const profile_key_t *key);
 void profile_encode_workspace(u_char *p,
     const profile_workspace_t *workspace);
 void profile_encode_entity(u_char *p, const profile_entity_t *entity);
@@ -200,7 +201,8 @@ void profile_encode_document(u_char *p, int tag,
     const profile_document_t *document);
 
 int profile_decode_meta(const u_char *p, size_t len, profile_meta_t *meta);
-int profile_decode_key(const u_char *p, size_t len, profile_key_t *key);
+int profile_decode_key(const u_char *p, size_t len, const u_char *digest,
+    profile_key_t *key);
 int profile_decode_workspace(const u_char *p, size_t len,
     profile_workspace_t *workspace);
 int profile_decode_entity(const u_char *p, size_t len,

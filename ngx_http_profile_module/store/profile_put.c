@@ -61,7 +61,7 @@ profile_writer_put_key(profile_writer_t *writer, const u_char *digest,
         return rc;
     }
 
-    profile_encode_key(value, key);
+    profile_encode_key(value, digest, key);
 
     return profile_put_small(writer, buf, profile_encode_key_key(buf, digest),
                              value, profile_key_size(key), err);

@@ -116,7 +116,9 @@ profile_view_key(const profile_view_t *view, const u_char *digest,
         return rc;
     }
 
-    if (profile_decode_key(value.mv_data, value.mv_size, key) != PROFILE_OK) {
+    if (profile_decode_key(value.mv_data, value.mv_size, digest, key)
+        != PROFILE_OK)
+    {
         return profile_view_damaged(view->path, "a key", err);
     }
 
@@ -313,7 +315,7 @@ profile_view_next_key(const profile_view_t *view, profile_walk_t *walk,
     }
 
     if (profile_decode_key_key(walk->key, walk->len - 1, &p) != PROFILE_OK
-        || profile_decode_key(value.mv_data, value.mv_size, key)
+        || profile_decode_key(value.mv_data, value.mv_size, p, key)
            != PROFILE_OK)
     {
         return profile_view_damaged(view->path, "a key", err);

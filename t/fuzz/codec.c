@@ -22,6 +22,10 @@ typedef struct {
 
 typedef void (*codec_check_pt)(const codec_value_t *value);
 
+/* What a key's value is stored under. */
+
+static const u_char  codec_digest[PROFILE_DIGEST_SIZE];
+
 
 static void codec_meta(const codec_value_t *value);
 static void codec_key(const codec_value_t *value);
@@ -122,7 +126,7 @@ codec_key(const codec_value_t *value)
     u_char         *p;
     profile_key_t   key;
 
-    rc = profile_decode_key(value->data, value->size, &key);
+    rc = profile_decode_key(value->data, value->size, codec_digest, &key);
 
     if (rc != PROFILE_OK) {
         fuzz_assert(rc == PROFILE_DAMAGED);
@@ -132,7 +136,7 @@ codec_key(const codec_value_t *value)
     codec_within(&key.name, value, PROFILE_KEY_SIZE);
 
     p = codec_room(profile_key_size(&key));
-    profile_encode_key(p, &key);
+    profile_encode_key(p, codec_digest, &key);
     codec_same(value, p, profile_key_size(&key), 0, 0);
 }
 

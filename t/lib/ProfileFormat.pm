@@ -34,6 +34,9 @@ sub checksum {
                 : (substr($value, 0, $size - 8), substr($value, $size));
     my $sum = $document ? $size : length $value;
 
+    # A key's value is bound to the digest that it is stored under.
+    unshift @parts, substr $key, 1 if ord $key == 0x02;
+
     for my $part (@parts) {
         while (length $part) {
             my $word = substr $part, 0, 8, '';

@@ -472,7 +472,7 @@ reader_damaged(void)
     one.workspace = 1;
     one.expires = 0;
     one.name = store_bytes("web");
-    profile_encode_key(value, &one);
+    profile_encode_key(value, STORE_KEY, &one);
     len = profile_encode_key_key(key, STORE_KEY);
     reader_damage("a key cut short", key, len, value, PROFILE_KEY_SIZE);
     reader_damage("a key without bytes", key, len, value, 0);

@@ -212,7 +212,7 @@ store_generation(const char *directory, uint32_t version, uint32_t complete,
     key.workspace = gen.number;
     key.expires = 0;
     key.name = store_bytes("web");
-    profile_encode_key(value, &key);
+    profile_encode_key(value, STORE_KEY, &key);
     len = profile_encode_key_key(buf, STORE_KEY);
     store_raw_put(txn, dbi, buf, len, value, profile_key_size(&key));
 
