@@ -373,7 +373,7 @@ sub messages {
                   glob("$Source/loader/*.c"))
     {
         my $code = slurp($file);
-        my $says = $file =~ m{/loader/profile_refresh\.c$};
+        my $says = $file =~ m{/loader/profile_(?:refresh|sync)\.c$};
 
         for my $format (formats($code, $says)) {
             $wanted{$format} = substr $file, length($Source) + 1;

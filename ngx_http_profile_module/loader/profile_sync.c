@@ -168,6 +168,7 @@ profile_sync_open(const profile_config_t *config, profile_writer_t **writer)
 {
     int               rc;
     char             *directory;
+    const char       *network;
     profile_error_t   err;
 
     directory = profile_config_path(config, config->store);
@@ -181,6 +182,15 @@ profile_sync_open(const profile_config_t *config, profile_writer_t **writer)
     if (rc != PROFILE_OK) {
         *writer = NULL;
         rc = profile_say_store(&err);
+
+    } else {
+        network = profile_dir_network(directory);
+
+        if (network != NULL) {
+            profile_say("%s is on %s, where locks and maps are not safe to "
+                        "share: keep it on a local disk, and copy sealed "
+                        "generations elsewhere", directory, network);
+        }
     }
 
     free(directory);

@@ -29,6 +29,7 @@ static int ngx_http_profile_store_refresh(ngx_http_profile_store_t *store,
     profile_error_t *err);
 static int ngx_http_profile_store_open(ngx_http_profile_store_t *store,
     profile_error_t *err);
+static void ngx_http_profile_store_warn(ngx_http_profile_store_t *store);
 static uint32_t ngx_http_profile_store_cause(profile_error_t *err);
 static void ngx_http_profile_store_log(ngx_http_profile_store_t *store,
     profile_error_t *err);
@@ -245,6 +246,8 @@ ngx_http_profile_store_refresh(ngx_http_profile_store_t *store,
                       old);
     }
 
+    ngx_http_profile_store_warn(store);
+
     return PROFILE_OK;
 }
 
@@ -288,6 +291,26 @@ ngx_http_profile_store_open(ngx_http_profile_store_t *store,
     ngx_http_profile_opening_end(opening);
 
     return rc;
+}
+
+
+/* Nobody writes to a sealed generation, so there is nothing to agree on. */
+
+static void
+ngx_http_profile_store_warn(ngx_http_profile_store_t *store)
+{
+    const char  *network;
+
+    network = profile_dir_network((char *) store->directory.data);
+
+    if (network == NULL || profile_reader_sealed(store->reader)) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                  "profile store \"%V\": it is on %s, where locks and maps "
+                  "are not safe to share; use a local disk, or seal it",
+                  &store->directory, network);
 }
 
 

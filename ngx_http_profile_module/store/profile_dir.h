@@ -111,5 +111,13 @@ uint64_t profile_dir_refreshed(const profile_generation_t *gen,
 int profile_dir_failed(const profile_generation_t *gen, uint32_t workspace,
     uint32_t entity, profile_failure_t *failure);
 
+/*
+ * The name of the folder's file system, where it is one that machines share;
+ * otherwise NULL.  A live store there is not safe: locks and maps may differ
+ * from what another machine, or this one's other mount, has.
+ */
+
+const char *profile_dir_network(const char *directory);
+
 
 #endif /* _PROFILE_DIR_H_INCLUDED_ */

@@ -167,6 +167,13 @@ profile_reader_generation(const profile_reader_t *reader)
 }
 
 
+int
+profile_reader_sealed(const profile_reader_t *reader)
+{
+    return reader->env->generation.sealed;
+}
+
+
 uint64_t
 profile_reader_transaction(const profile_reader_t *reader)
 {

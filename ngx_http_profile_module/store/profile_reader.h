@@ -84,6 +84,7 @@ int profile_reader_fingerprint(const char *directory, uint64_t *fingerprint,
     profile_error_t *err);
 
 uint32_t profile_reader_generation(const profile_reader_t *reader);
+int profile_reader_sealed(const profile_reader_t *reader);
 int profile_reader_info(profile_reader_t *reader,
     profile_reader_info_t *info, profile_error_t *err);
 

@@ -2,7 +2,7 @@
 # programs come to the files. Whatever it is, a worker goes on with what it has
 # or answers 503, says why, and comes back by itself.
 #
-# Lines 26, 27, 34, 35, 37, 46 and 70 of docs/testing.md.
+# Lines 26, 27, 34, 35, 37, 40, 46 and 70 of docs/testing.md.
 #
 # expect-alert: is not binary compatible
 # expect-alert: accept4?\(\) failed \(9: Bad file descriptor\)
@@ -245,6 +245,62 @@ SKIP: {
 
     load_clean($load->finish, $name, 1000);
     $nginx->stop();
+}
+
+
+# -- 40. file systems of several machines -------------------------------------
+
+SKIP: {
+    skip 'line 40: a sanitizer has to come before any library', 1
+        if $ENV{ASAN_OPTIONS};
+
+    my $library = preload('pretend_fs');
+    chmod 0755, $library;
+
+    for (['6969', 'NFS'], ['1021997', '9p'],
+         ['65735546', 'FUSE, as virtiofs is'], ['ef53', undef])
+    {
+        my ($type, $network) = @$_;
+        my $store = load_store();
+        my $name = 'on ' . ($network // 'a local disk');
+        my $directory = $store->{box}{store};
+
+        local $ENV{FAULT_FS} = $type;
+        my $run = $store->{box}->loader(
+            { env => fault_env('pretend_fs', FAULT_FS => $type) }, 'apply');
+
+        local $ENV{TEST_NGINX_LD_PRELOAD} = $library;
+        my $nginx = load_nginx($store, workers => 1, main => 'env FAULT_FS;');
+        my $warning = qr/\[warn\][ ].*[ ]profile[ ]store[ ]"\Q$directory\E":
+                         [ ]it[ ]is[ ]on[ ]/x;
+
+        is(answer($nginx), $store->{version}, "$name: served");
+
+        if (!defined $network) {
+            run_ok($run, {}, "$name: the loader says nothing");
+            unlike($nginx->error_log(), $warning, "$name: nor do workers");
+            $nginx->stop();
+            next;
+        }
+
+        is($run->{status}, 0, "$name: loaded");
+        like($run->{err}, qr/\Aprofile-loader: \Q$directory is on $network, \E/,
+             "$name: the loader warns");
+        like($nginx->error_log(), qr/$warning\Q$network, \E/,
+             "$name: workers warn");
+
+        my $warnings = () = $nginx->error_log() =~ /$warning/g;
+
+        is($store->{box}->loader('seal')->{status}, 0, "$name: sealed");
+        wait_for("$name: the sealed one is open", sub {
+            return $nginx->error_log() =~ /generation \d+ is closed/;
+        });
+        is(answer($nginx), $store->{version}, "$name: served");
+        is(scalar(() = $nginx->error_log() =~ /$warning/g), $warnings,
+           "$name: no warning of what is sealed");
+
+        $nginx->stop();
+    }
 }
 
 
