@@ -295,7 +295,7 @@ while ($interrupted < $wanted && $rounds++ < 10 * $wanted && @wrong < 5) {
 
     my $job = $box->start({ env => {
         PROFILE_SORT_MEMORY => $rounds % 4 < 2 ? 1 << 20 : undef } }, 'sync');
-    Time::HiRes::sleep(0.02 + rand($longest));
+    Time::HiRes::sleep(rand $longest);
     $job->kill($signal);
     my $run = $job->finish;
     my $now = versions();
