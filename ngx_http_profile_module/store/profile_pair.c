@@ -33,7 +33,11 @@ profile_pair_check(MDB_env *env, MDB_txn *txn, const char *path,
     for (i = 0; i < PROFILE_PAIR_TRIES; i++) {
 
         seen = mdb_txn_id(txn);
-        (void) mdb_env_info(env, &info);
+
+        rc = mdb_env_info(env, &info);
+        if (rc != 0) {
+            return profile_error_lmdb(err, rc, "mdb_env_info", path);
+        }
 
         if (seen == info.me_last_txnid || seen + 1 == info.me_last_txnid) {
             return PROFILE_OK;

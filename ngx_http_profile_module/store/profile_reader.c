@@ -201,7 +201,11 @@ profile_reader_info(profile_reader_t *reader, profile_reader_info_t *info,
         return rc;
     }
 
-    (void) mdb_env_info(reader->env->env, &env);
+    rc = mdb_env_info(reader->env->env, &env);
+    if (rc != 0) {
+        return profile_error_lmdb(err, rc, "mdb_env_info",
+                                  profile_reader_path(reader));
+    }
 
     rc = mdb_env_get_fd(reader->env->env, &fd);
     if (rc != 0) {
