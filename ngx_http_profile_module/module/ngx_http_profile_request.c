@@ -17,11 +17,12 @@
 static ngx_http_profile_result_e ngx_http_profile_read_key(
     ngx_http_request_t *r, ngx_http_profile_request_t *ctx);
 static void ngx_http_profile_forget(ngx_http_profile_request_t *ctx);
-static ngx_uint_t ngx_http_profile_same_snapshot(
-    ngx_http_profile_request_t *ctx, ngx_http_profile_store_t *store);
 static ngx_http_profile_result_e ngx_http_profile_resolve_key(
     ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
     const profile_view_t *view);
+static ngx_http_profile_result_e ngx_http_profile_accept_key(
+    ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
+    const profile_key_t *key);
 static void ngx_http_profile_resolve_entity(ngx_http_request_t *r,
     ngx_http_profile_request_t *ctx, const profile_view_t *view);
 static ngx_http_profile_result_e ngx_http_profile_find_entity(
@@ -69,6 +70,7 @@ ngx_http_profile_request(ngx_http_request_t *r)
         /*
          * set by ngx_pcalloc():
          *
+         *     ctx->snapshot = { 0, 0 };
          *     ctx->generation = 0;
          *     ctx->key = { 0, NULL };
          *     ctx->workspace = 0;
@@ -162,6 +164,7 @@ ngx_http_profile_read_key(ngx_http_request_t *r,
 static void
 ngx_http_profile_forget(ngx_http_profile_request_t *ctx)
 {
+    ctx->snapshot.opening = 0;
     ctx->generation = 0;
     ctx->key.len = 0;
     ctx->workspace = 0;
@@ -174,15 +177,20 @@ ngx_http_profile_result_e
 ngx_http_profile_resolve(ngx_http_request_t *r,
     ngx_http_profile_request_t *ctx, const profile_view_t *view)
 {
+    profile_snapshot_t            snapshot;
     ngx_http_profile_loc_conf_t  *plcf;
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
 
-    if (!ngx_http_profile_same_snapshot(ctx, plcf->store)) {
+    profile_reader_snapshot(plcf->store->reader, &snapshot);
 
+    if (ctx->store != plcf->store
+        || ctx->snapshot.opening != snapshot.opening
+        || ctx->snapshot.transaction != snapshot.transaction)
+    {
         ctx->store = plcf->store;
+        ctx->snapshot = snapshot;
         ctx->generation = profile_reader_generation(plcf->store->reader);
-        ctx->transaction = profile_reader_transaction(plcf->store->reader);
         ctx->entity.id = 0;
 
         ctx->access = ngx_http_profile_resolve_key(r, ctx, view);
@@ -209,29 +217,25 @@ ngx_http_profile_resolve(ngx_http_request_t *r,
 }
 
 
-static ngx_uint_t
-ngx_http_profile_same_snapshot(ngx_http_profile_request_t *ctx,
-    ngx_http_profile_store_t *store)
-{
-    return ctx->generation != 0
-           && ctx->store == store
-           && ctx->generation == profile_reader_generation(store->reader)
-           && ctx->transaction == profile_reader_transaction(store->reader);
-}
-
-
 /* Unknown, revoked, expired and disabled keys must look the same. */
 
 static ngx_http_profile_result_e
 ngx_http_profile_resolve_key(ngx_http_request_t *r,
     ngx_http_profile_request_t *ctx, const profile_view_t *view)
 {
-    int              rc;
-    profile_key_t    key;
-    profile_error_t  err;
+    int                   rc;
+    profile_key_t         key;
+    profile_error_t       err;
+    const profile_key_t  *cached;
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "profile authenticate");
+
+    cached = ngx_http_profile_cache_key(ctx->store->cache, &ctx->snapshot,
+                                        ctx->digest);
+    if (cached != NULL) {
+        return ngx_http_profile_accept_key(r, ctx, cached);
+    }
 
     rc = profile_view_key(view, ctx->digest, &key, &err);
 
@@ -243,16 +247,27 @@ ngx_http_profile_resolve_key(ngx_http_request_t *r,
         return ngx_http_profile_unavailable(ctx->store, &err);
     }
 
-    ctx->key_name.data = ngx_pnalloc(r->pool, key.name.len);
+    ngx_http_profile_cache_add_key(ctx->store->cache, &ctx->snapshot,
+                                   ctx->digest, &key);
+
+    return ngx_http_profile_accept_key(r, ctx, &key);
+}
+
+
+static ngx_http_profile_result_e
+ngx_http_profile_accept_key(ngx_http_request_t *r,
+    ngx_http_profile_request_t *ctx, const profile_key_t *key)
+{
+    ctx->key_name.data = ngx_pnalloc(r->pool, key->name.len);
     if (ctx->key_name.data == NULL) {
         return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
     }
 
-    ngx_memcpy(ctx->key_name.data, key.name.data, key.name.len);
+    ngx_memcpy(ctx->key_name.data, key->name.data, key->name.len);
 
-    ctx->key_name.len = key.name.len;
-    ctx->workspace = key.workspace;
-    ctx->expires = key.expires;
+    ctx->key_name.len = key->name.len;
+    ctx->workspace = key->workspace;
+    ctx->expires = key->expires;
 
     return NGX_HTTP_PROFILE_FOUND;
 }
@@ -286,23 +301,35 @@ static ngx_http_profile_result_e
 ngx_http_profile_find_entity(ngx_http_profile_request_t *ctx,
     const profile_view_t *view, uint32_t id)
 {
-    int              rc;
-    profile_error_t  err;
+    int                      rc;
+    profile_error_t          err;
+    const profile_entity_t  *cached;
 
-    rc = profile_view_entity(view, ctx->workspace, id, &ctx->entity, &err);
+    cached = ngx_http_profile_cache_entity(ctx->store->cache, &ctx->snapshot,
+                                           ctx->workspace, id);
+    if (cached != NULL) {
+        ctx->entity = *cached;
 
-    if (rc != PROFILE_OK) {
-        ctx->entity.id = 0;
+    } else {
+        rc = profile_view_entity(view, ctx->workspace, id, &ctx->entity,
+                                 &err);
 
-        return (rc == PROFILE_NOT_FOUND)
-               ? NGX_HTTP_PROFILE_ENTITY_NOT_FOUND
-               : ngx_http_profile_unavailable(ctx->store, &err);
+        if (rc != PROFILE_OK) {
+            ctx->entity.id = 0;
+
+            return (rc == PROFILE_NOT_FOUND)
+                   ? NGX_HTTP_PROFILE_ENTITY_NOT_FOUND
+                   : ngx_http_profile_unavailable(ctx->store, &err);
+        }
+
+        ngx_http_profile_cache_add_entity(ctx->store->cache, &ctx->snapshot,
+                                          &ctx->entity);
+
+        /* these point into the snapshot */
+
+        ctx->entity.name.len = 0;
+        ctx->entity.primary_key.len = 0;
     }
-
-    /* these point into the snapshot */
-
-    ctx->entity.name.len = 0;
-    ctx->entity.primary_key.len = 0;
 
     return (ctx->entity.incarnation == 0)
            ? NGX_HTTP_PROFILE_ENTITY_NOT_READY : NGX_HTTP_PROFILE_FOUND;

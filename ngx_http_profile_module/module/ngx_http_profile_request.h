@@ -23,9 +23,9 @@
 /* Nothing in it points into the store. */
 
 typedef struct {
-    ngx_http_profile_store_t    *store;         /* of generation and below */
-    uint32_t                     generation;    /* 0: none was seen yet */
-    uint64_t                     transaction;
+    ngx_http_profile_store_t    *store;         /* of snapshot and below */
+    profile_snapshot_t           snapshot;
+    uint32_t                     generation;
 
     ngx_str_t                    key;           /* the request's own bytes */
     u_char                       digest[PROFILE_DIGEST_SIZE];

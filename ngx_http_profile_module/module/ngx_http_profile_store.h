@@ -15,6 +15,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_http_profile_cache.h"
 #include "ngx_http_profile_counters.h"
 #include "profile_reader.h"
 
@@ -47,6 +48,7 @@ typedef struct {
     ngx_shm_zone_t               *openings;    /* NULL: never used */
 
     profile_reader_t             *reader;
+    ngx_http_profile_cache_t     *cache;
     ngx_event_t                   event;
     ngx_uint_t                    nreported;
     uint32_t                      reported[NGX_HTTP_PROFILE_STORE_REPORTS];

@@ -36,6 +36,8 @@ static void profile_env_free(profile_env_t *env);
 
 static profile_env_t  *profile_envs;
 
+static uint64_t  profile_env_openings;
+
 
 int
 profile_env_open(profile_env_t **envp, const profile_generation_t *gen,
@@ -419,6 +421,8 @@ profile_env_start(profile_env_t *env, profile_error_t *err)
     }
 
     mdb_txn_reset(env->view.txn);
+
+    env->opening = ++profile_env_openings;
 
     return PROFILE_OK;
 }

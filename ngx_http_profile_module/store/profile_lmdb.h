@@ -59,6 +59,7 @@ struct profile_env_s {
     dev_t                  dev;        /* of the data file */
     ino_t                  ino;
     uint64_t               size;       /* of it, when it was opened */
+    uint64_t               opening;    /* no other one has this number */
     dev_t                  lock_dev;
     ino_t                  lock_ino;
     profile_readahead_e    readahead;

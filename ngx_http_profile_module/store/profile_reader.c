@@ -174,10 +174,12 @@ profile_reader_sealed(const profile_reader_t *reader)
 }
 
 
-uint64_t
-profile_reader_transaction(const profile_reader_t *reader)
+void
+profile_reader_snapshot(const profile_reader_t *reader,
+    profile_snapshot_t *snapshot)
 {
-    return mdb_txn_id(reader->env->view.txn);
+    snapshot->opening = reader->env->opening;
+    snapshot->transaction = mdb_txn_id(reader->env->view.txn);
 }
 
 

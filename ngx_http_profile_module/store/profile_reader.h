@@ -29,6 +29,17 @@ typedef struct profile_reader_s  profile_reader_t;
 
 
 /*
+ * Which commit is seen between begin and end.  Where both numbers are the
+ * same, so is all data.
+ */
+
+typedef struct {
+    uint64_t  opening;        /* of a file by this process; 0: none */
+    uint64_t  transaction;
+} profile_snapshot_t;
+
+
+/*
  * Whether the system reads on when a page is read from the disk.  Where the
  * store does not fit into memory, what is read so takes the place of pages
  * that are in use.  AUTO: not where the data file is larger than half of the
@@ -104,12 +115,8 @@ int profile_reader_begin(profile_reader_t *reader,
     const profile_view_t **view, profile_error_t *err);
 void profile_reader_end(profile_reader_t *reader);
 
-/*
- * Which commit is seen between begin and end.  Two snapshots of one
- * generation and one transaction are the same.
- */
-
-uint64_t profile_reader_transaction(const profile_reader_t *reader);
+void profile_reader_snapshot(const profile_reader_t *reader,
+    profile_snapshot_t *snapshot);
 
 
 #endif /* _PROFILE_READER_H_INCLUDED_ */
