@@ -156,6 +156,12 @@ check-asan:
 	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=1 all units
 	@misc/test.sh asan $(T)
 
+## check-api: docs/openapi.yaml against a server;
+##      fetches packages from npm's registry once (T=...)
+.PHONY: check-api
+check-api: all
+	@misc/test.sh api $(T)
+
 ## check-valgrind: a subset of the tests under valgrind's memcheck (T=...)
 .PHONY: check-valgrind
 check-valgrind: all units

@@ -1,9 +1,10 @@
 #!/bin/sh
 #
 # misc/deps.sh GROUP... - install the Debian packages that a make target
-# needs and that are missing.  Groups: build run test lint sanitize valgrind
-# fuzz coverage cpanm bench matrix.  Says what it installs, installs packages
-# and nothing else, and takes a few milliseconds when nothing is missing.
+# needs and that are missing.  Groups: build run test api lint sanitize
+# valgrind fuzz coverage cpanm bench matrix.  Says what it installs, installs
+# packages and nothing else, and takes a few milliseconds when nothing is
+# missing.
 #
 # Where there is no dpkg (another distribution) it stays silent: the compiler
 # and nginx's configure then name what they cannot find.
@@ -38,6 +39,10 @@ group() {
         echo nginx:"${TEST_NGINX_BINARY:-nginx}" curl:curl lmdb-utils
         echo postgresql systemd:systemd-analyze mount:mount \
             python3-prometheus-client
+        ;;
+    api)
+        group test
+        echo nodejs:node npm:npm
         ;;
     lint)
         group build

@@ -5,6 +5,7 @@
 #
 #   plain     unit tests, t/*.t, t/loader/*.t, t/fault/*.t
 #   hup       t/*.t, nginx reloaded between the blocks of a file
+#   api       t/api/*.t: the API's description, with packages from npm
 #   long      those of t/fault/*.t that have a long form, in that form
 #   asan      as plain, with the instrumented module and loader of build/asan
 #   coverage  as plain, with what misc/coverage.sh has built and looks at
@@ -26,6 +27,7 @@ packages="test"
 
 case $mode in
 plain | hup | long) ;;
+api)      packages=api ;;
 asan)     build=build/asan packages=sanitize ;;
 coverage) build=build/coverage ;;
 valgrind) packages=valgrind ;;
@@ -39,6 +41,10 @@ misc/deps.sh $packages
 
 nginx=${TEST_NGINX_BINARY:-$(PATH=$PATH:/usr/sbin command -v nginx)}
 perl5lib=$(misc/test-nginx.sh)
+node_path=
+if [ "$mode" = api ]; then
+    node_path=$(misc/npm.sh t/api)
+fi
 
 # Everything happens in a directory of its own that shows the project through
 # links.  Test::Nginx puts a server's root into the t/ of the directory that it
@@ -136,6 +142,9 @@ export TEST_NGINX_LOAD_MODULES="$top/$build/ngx_http_profile_module.so"
 export TEST_NGINX_RANDOMIZE=1
 
 case $mode in
+api)
+    export NODE_PATH="$node_path"
+    ;;
 hup)
     export TEST_NGINX_USE_HUP=1
     ;;
@@ -180,6 +189,7 @@ else
     given=
     # shellcheck disable=SC2046,SC2086 # lists of files
     case $mode in
+    api)      set -- t/api/*.t ;;
     hup)      set -- t/*.t ;;
     long)     set -- $(grep -l '\<long(' t/fault/*.t) ;;
     valgrind) set -- "$build"/unit/* $valgrind_tests ;;
