@@ -156,7 +156,7 @@ check-asan:
 	@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=1 all units
 	@misc/test.sh asan $(T)
 
-## check-api: docs/openapi.yaml against a server;
+## check-api: docs/openapi.yaml and the Postman collection, against a server;
 ##      fetches packages from npm's registry once (T=...)
 .PHONY: check-api
 check-api: all
