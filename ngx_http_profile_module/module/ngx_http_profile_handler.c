@@ -290,7 +290,8 @@ ngx_http_profile_find_record(ngx_http_request_t *r,
                              record_id.len, found, &err);
 
     if (rc == PROFILE_NOT_FOUND) {
-        return NGX_HTTP_PROFILE_RECORD_NOT_FOUND;
+        return ngx_http_profile_absent(ctx->store, view,
+                                       NGX_HTTP_PROFILE_RECORD_NOT_FOUND);
     }
 
     if (rc != PROFILE_OK) {

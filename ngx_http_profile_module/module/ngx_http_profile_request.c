@@ -28,6 +28,9 @@ static void ngx_http_profile_resolve_entity(ngx_http_request_t *r,
 static ngx_http_profile_result_e ngx_http_profile_find_entity(
     ngx_http_profile_request_t *ctx, const profile_view_t *view,
     uint32_t id);
+static ngx_http_profile_result_e ngx_http_profile_look_entity(
+    ngx_http_profile_request_t *ctx, const profile_view_t *view,
+    uint32_t id);
 
 
 ngx_int_t
@@ -301,9 +304,8 @@ static ngx_http_profile_result_e
 ngx_http_profile_find_entity(ngx_http_profile_request_t *ctx,
     const profile_view_t *view, uint32_t id)
 {
-    int                      rc;
-    profile_error_t          err;
-    const profile_entity_t  *cached;
+    const profile_entity_t     *cached;
+    ngx_http_profile_result_e   result;
 
     cached = ngx_http_profile_cache_entity(ctx->store->cache, &ctx->snapshot,
                                            ctx->workspace, id);
@@ -311,28 +313,60 @@ ngx_http_profile_find_entity(ngx_http_profile_request_t *ctx,
         ctx->entity = *cached;
 
     } else {
-        rc = profile_view_entity(view, ctx->workspace, id, &ctx->entity,
-                                 &err);
+        result = ngx_http_profile_look_entity(ctx, view, id);
 
-        if (rc != PROFILE_OK) {
+        if (result != NGX_HTTP_PROFILE_FOUND) {
             ctx->entity.id = 0;
-
-            return (rc == PROFILE_NOT_FOUND)
-                   ? NGX_HTTP_PROFILE_ENTITY_NOT_FOUND
-                   : ngx_http_profile_unavailable(ctx->store, &err);
+            return result;
         }
-
-        ngx_http_profile_cache_add_entity(ctx->store->cache, &ctx->snapshot,
-                                          &ctx->entity);
-
-        /* these point into the snapshot */
-
-        ctx->entity.name.len = 0;
-        ctx->entity.primary_key.len = 0;
     }
 
     return (ctx->entity.incarnation == 0)
            ? NGX_HTTP_PROFILE_ENTITY_NOT_READY : NGX_HTTP_PROFILE_FOUND;
+}
+
+
+static ngx_http_profile_result_e
+ngx_http_profile_look_entity(ngx_http_profile_request_t *ctx,
+    const profile_view_t *view, uint32_t id)
+{
+    int              rc;
+    profile_error_t  err;
+
+    rc = profile_view_entity(view, ctx->workspace, id, &ctx->entity, &err);
+
+    if (rc == PROFILE_NOT_FOUND) {
+        return ngx_http_profile_absent(ctx->store, view,
+                                       NGX_HTTP_PROFILE_ENTITY_NOT_FOUND);
+    }
+
+    if (rc != PROFILE_OK) {
+        return ngx_http_profile_unavailable(ctx->store, &err);
+    }
+
+    ngx_http_profile_cache_add_entity(ctx->store->cache, &ctx->snapshot,
+                                      &ctx->entity);
+
+    /* these point into the snapshot */
+
+    ctx->entity.name.len = 0;
+    ctx->entity.primary_key.len = 0;
+
+    return NGX_HTTP_PROFILE_FOUND;
+}
+
+
+ngx_http_profile_result_e
+ngx_http_profile_absent(ngx_http_profile_store_t *store,
+    const profile_view_t *view, ngx_http_profile_result_e result)
+{
+    profile_error_t  err;
+
+    if (profile_view_check(view, &err) != PROFILE_OK) {
+        return ngx_http_profile_unavailable(store, &err);
+    }
+
+    return result;
 }
 
 

@@ -76,6 +76,15 @@ ngx_http_profile_result_e ngx_http_profile_identify(ngx_http_request_t *r,
 ngx_http_profile_result_e ngx_http_profile_resolve(ngx_http_request_t *r,
     ngx_http_profile_request_t *ctx, const profile_view_t *view);
 
+/*
+ * What a lookup that has found nothing means: result, but for a store that
+ * somebody has emptied since the key was found.
+ */
+
+ngx_http_profile_result_e ngx_http_profile_absent(
+    ngx_http_profile_store_t *store, const profile_view_t *view,
+    ngx_http_profile_result_e result);
+
 /* Reports why the store could not be read; the result to go on with. */
 
 ngx_http_profile_result_e ngx_http_profile_unavailable(
