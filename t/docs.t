@@ -46,6 +46,7 @@ subtest 'monitoring' => \&monitoring;
 subtest 'examples of docs/operations.md' => \&operations;
 subtest 'examples of docs/sources.md' => \&sources;
 subtest 'examples of docs/security.md' => \&security;
+subtest 'examples of docs/migrating.md' => \&migrating;
 subtest 'a suite of your own' => \&own_suite;
 
 done_testing();
@@ -1133,6 +1134,32 @@ sub security {
     }
 
     run_session('erase', $session{erase});
+
+    return;
+}
+
+
+sub migrating {
+    my (%session, $server);
+
+    run_sh("rm -rf $Root/var/lib/profile");
+
+    for my $block (blocks($Readme), blocks($Text{'docs/migrating.md'})) {
+        my ($kind, $name) = split ' ', $block->{test};
+
+        write_example($name, $block->{text}) if $kind eq 'file';
+        $session{$name} = $block->{text} if $kind eq 'session' && $name;
+        $server = $block if $block->{test} eq 'server migrating';
+    }
+
+    write_example('/etc/old-key', "secret-token:1234\n");
+    docs_map('<old-key' => "<$Root/etc/old-key");
+    run_session('hash', $session{hash});
+
+    run_sh('profile-loader sync');
+    start_nginx(wrap($server));
+    run_session('ask', $session{ask});
+    stop_nginx();
 
     return;
 }
