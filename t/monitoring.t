@@ -9,7 +9,7 @@
 use strict;
 use warnings;
 
-use Encode qw(encode_utf8);
+use Encode qw(decode_utf8 encode_utf8);
 use JSON::PP ();
 use Test::More;
 
@@ -708,6 +708,42 @@ END
     }
 
     is_deeply([check_metrics($page)], [], 'names: good metrics');
+
+    $nginx->stop();
+}
+
+
+# -- a folder of any name --------------------------------------------------------
+
+# It is in the message, too, which may be cut in the middle of a character.
+
+{
+    my $bad = "\xff\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80\xe4\xb8y\xc3";
+    my $long = join '/', ("\xe4\xb8\x96" x 80) x 3;
+    my %folder = (bad => $bad, map { ("cut$_" => 'x' x $_ . $long) } 1 .. 3);
+
+    my $nginx = nginx(profile_tmp() . '/none', more => join '', map { <<"END" }
+        location = /$_ {
+            profile_store "@{[profile_tmp()]}/$folder{$_}";
+            profile_status;
+        }
+END
+        sort keys %folder)->start();
+
+    my %wanted = (map({ $_ => decode_utf8($folder{$_}) } keys %folder),
+                  bad => "\x{fffd}" x 12 . "y\x{fffd}");
+
+    for my $name (sort keys %folder) {
+        my $body = $nginx->get("/$name")->{body};
+
+        ok(utf8::decode(my $text = $body), "$name: the page is UTF-8");
+
+        my $page = eval { JSON::PP->new->utf8->decode($body) } // {};
+
+        is($page->{code}, 'store_unavailable', "$name: it is JSON");
+        is($page->{store}, profile_tmp() . "/$wanted{$name}",
+           "$name: the store");
+    }
 
     $nginx->stop();
 }

@@ -37,7 +37,10 @@ void ngx_http_profile_text_init(ngx_http_profile_text_t *text,
 void ngx_http_profile_text(ngx_http_profile_text_t *text, const char *fmt,
     ...);
 
-/* A string of JSON, with its quotes; the value of a label of Prometheus. */
+/*
+ * A string of JSON, with its quotes; the value of a label of Prometheus.
+ * What is not UTF-8 in data becomes U+FFFD.
+ */
 
 void ngx_http_profile_text_json(ngx_http_profile_text_t *text, u_char *data,
     size_t len);
