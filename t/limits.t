@@ -454,6 +454,70 @@ END2
 }
 
 
+# -- another store in its place, of the same numbers, while a request waits -------
+
+{
+    my ($store, $other) = map { profile_store(<<"END") } 'Acme', 'Globex';
+workspace 1 $_ key=of-$_
+entity 1 Users primary_key=id
+{"id":"1","name":"of $_"}
+END
+
+    my $commit = sub {
+        return join ' ', profile_loader($_[0], 'status', '--json')->{out}
+                         =~ /"(?:generation|transaction)": (\d+)/g;
+    };
+
+    is($commit->($store), $commit->($other), 'replaced: one commit');
+
+    my $gate = profile_tmp() . '/gate2';
+    my $socket = IO::Socket::UNIX->new(Local => $gate, Listen => 5,
+                                       Timeout => 30) or die "$gate: $!";
+    chmod 0777, $gate;
+
+    my $nginx = nginx($store, config => <<"END");
+        location /held/ {
+            set \$early "\$profile_workspace,\$profile_entity";
+            add_header X-Early "\$early" always;
+            auth_request /gate;
+            profile_api;
+        }
+        location = /gate {
+            internal;
+            proxy_pass http://unix:$gate:/;
+            proxy_pass_request_headers off;
+        }
+        location = /status {
+            profile_status;
+        }
+END
+
+    $nginx->{gate} = $socket;
+
+    my $reply = hold($nginx, 'of-Acme', 'replaced', sub {
+        rename $store, "$store.away" or die $!;
+        rename $other, $store or die $!;
+
+        ok(profile_until(10 * $unloaded, sub {
+            return $nginx->get('/status')->{body} =~ /"Globex"/;
+        }), 'replaced: the other one is open');
+    });
+
+    is($reply->{header}{'x-early'}[0], '1,1', 'replaced: it was known');
+    is($reply->{status}, 401, 'replaced: and is refused');
+    is($reply->{body}, profile_error('invalid_key'),
+       'replaced: nothing of the other store');
+    is(logged($nginx, 'replaced'), '-|-|-|denied|1|-|-|401',
+       'replaced: in the log');
+
+    $reply = hold($nginx, 'of-Globex', 'now', sub { });
+    is($reply->{body}, '{"data":{"id":"1","name":"of Globex"}}',
+       'replaced: its own key');
+
+    $nginx->stop();
+}
+
+
 # -- pages that are put together -------------------------------------------------
 
 {
