@@ -396,6 +396,41 @@ for my $content ("gen-000009\n", "\n", "gen-\n", "../gen-000001\n", "/etc\n",
 }
 
 
+# -- more causes than are remembered -----------------------------------------------
+
+# Each is told once, and no number of causes fills the log with every request.
+
+{
+    my ($few, $many) = (200, 300);
+    my $store = profile_store("workspace 1 Acme key=key\n" . join '', map {
+        "entity $_ Entity$_ primary_key=id unloaded\n"
+    } 1 .. $many);
+    my $nginx = nginx($store)->start();
+
+    my $ask = sub {
+        my ($last) = @_;
+
+        for my $entity (1 .. $last) {
+            my $path = "/api/entities/$entity/record?record_id=1";
+
+            $nginx->get($path, 'key')->{status} == 503 or die $path;
+        }
+
+        return scalar lines($nginx->error_log(), 'error');
+    };
+
+    is($ask->($few), $few, "$few causes: a line for each");
+    is($ask->($few), $few, "$few causes: no more lines");
+
+    # As many as are remembered in a minute; let this take two.
+    cmp_ok($ask->($many), '>', $few, "$many causes: more lines");
+    $ask->($many) for 1 .. 2;
+    cmp_ok($ask->($many), '<=', 3 * 256, "$many causes: not at each request");
+
+    $nginx->stop();
+}
+
+
 # -- in place: what the loader commits is there at once ---------------------------
 
 {

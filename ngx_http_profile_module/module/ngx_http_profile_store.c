@@ -22,6 +22,10 @@
 
 #define NGX_HTTP_PROFILE_STORE_FORGET  3600
 
+/* milliseconds before it may give way to another, where there are too many */
+
+#define NGX_HTTP_PROFILE_STORE_KEEP    60000
+
 
 static void ngx_http_profile_store_timer(ngx_event_t *ev);
 static void ngx_http_profile_store_follow(ngx_http_profile_store_t *store);
@@ -141,24 +145,35 @@ void
 ngx_http_profile_store_report(ngx_http_profile_store_t *store,
     profile_error_t *err)
 {
-    uint32_t    crc;
-    ngx_uint_t  i, n;
+    uint32_t                    cause;
+    ngx_uint_t                  i, n;
+    ngx_http_profile_report_t  *report;
 
     if (ngx_time() >= store->forget) {
         store->nreported = 0;
         store->forget = ngx_time() + NGX_HTTP_PROFILE_STORE_FORGET;
     }
 
-    crc = ngx_http_profile_store_cause(err);
+    cause = ngx_http_profile_store_cause(err);
     n = ngx_min(store->nreported, NGX_HTTP_PROFILE_STORE_REPORTS);
 
     for (i = 0; i < n; i++) {
-        if (store->reported[i] == crc) {
+        if (store->reported[i].cause == cause) {
             return;
         }
     }
 
-    store->reported[store->nreported % NGX_HTTP_PROFILE_STORE_REPORTS] = crc;
+    report = &store->reported[store->nreported
+                              % NGX_HTTP_PROFILE_STORE_REPORTS];
+
+    if (n == NGX_HTTP_PROFILE_STORE_REPORTS
+        && ngx_current_msec - report->time < NGX_HTTP_PROFILE_STORE_KEEP)
+    {
+        return;
+    }
+
+    report->cause = cause;
+    report->time = ngx_current_msec;
     store->nreported++;
 
     ngx_http_profile_store_log(store, err);

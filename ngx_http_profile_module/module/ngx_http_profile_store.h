@@ -20,7 +20,7 @@
 #include "profile_reader.h"
 
 
-#define NGX_HTTP_PROFILE_STORE_REPORTS  32
+#define NGX_HTTP_PROFILE_STORE_REPORTS  256
 #define NGX_HTTP_PROFILE_STORE_NOTES    64
 
 
@@ -33,6 +33,14 @@ typedef struct {
     uint64_t           refreshed;
     ngx_msec_t         read;
 } ngx_http_profile_note_t;
+
+
+/* What was logged, and when. */
+
+typedef struct {
+    uint32_t           cause;
+    ngx_msec_t         time;
+} ngx_http_profile_report_t;
 
 
 /*
@@ -51,7 +59,7 @@ typedef struct {
     ngx_http_profile_cache_t     *cache;
     ngx_event_t                   event;
     ngx_uint_t                    nreported;
-    uint32_t                      reported[NGX_HTTP_PROFILE_STORE_REPORTS];
+    ngx_http_profile_report_t     reported[NGX_HTTP_PROFILE_STORE_REPORTS];
     time_t                        forget;      /* when what was reported */
     uint32_t                      trouble;     /* 0: none, see reason */
     profile_error_t               reason;      /* to open or to follow */
@@ -89,7 +97,10 @@ void ngx_http_profile_store_end(ngx_http_profile_store_t *store);
 uint64_t ngx_http_profile_store_refreshed(ngx_http_profile_store_t *store,
     const profile_entity_t *entity);
 
-/* Logs why a request failed, each cause once in an hour. */
+/*
+ * Logs why a request failed, each cause once in an hour; where there are more
+ * causes than can be remembered, as many of them in a minute.
+ */
 
 void ngx_http_profile_store_report(ngx_http_profile_store_t *store,
     profile_error_t *err);
