@@ -19,15 +19,18 @@
 
 #define NGX_HTTP_PROFILE_OPENING_DEATHS   2
 
-/* Seconds after which a file is given another chance. */
+/*
+ * Milliseconds after which a file is given another chance.  Not by the time
+ * of day, which may be set.
+ */
 
-#define NGX_HTTP_PROFILE_OPENING_FORGET   60
+#define NGX_HTTP_PROFILE_OPENING_FORGET   60000
 
 
 struct ngx_http_profile_opening_s {
     ngx_atomic_t  pid;                  /* 0: free */
     uint64_t      fingerprint;
-    time_t        begun;
+    ngx_msec_t    begun;
 };
 
 
@@ -35,6 +38,8 @@ static ngx_uint_t ngx_http_profile_opening_deaths(
     ngx_http_profile_opening_t *openings, uint64_t fingerprint);
 static ngx_http_profile_opening_t *ngx_http_profile_opening_take(
     ngx_http_profile_opening_t *openings, uint64_t fingerprint);
+static ngx_uint_t ngx_http_profile_opening_recent(
+    ngx_http_profile_opening_t *opening, uint64_t fingerprint);
 static ngx_uint_t ngx_http_profile_opening_dead(ngx_atomic_uint_t pid);
 
 
@@ -93,8 +98,7 @@ ngx_http_profile_opening_deaths(ngx_http_profile_opening_t *openings,
         pid = openings[i].pid;
 
         if (pid != 0
-            && openings[i].fingerprint == fingerprint
-            && ngx_time() - openings[i].begun < NGX_HTTP_PROFILE_OPENING_FORGET
+            && ngx_http_profile_opening_recent(&openings[i], fingerprint)
             && ngx_http_profile_opening_dead(pid))
         {
             deaths++;
@@ -118,9 +122,7 @@ ngx_http_profile_opening_take(ngx_http_profile_opening_t *openings,
         pid = openings[i].pid;
 
         if (pid != 0
-            && ((openings[i].fingerprint == fingerprint
-                 && ngx_time() - openings[i].begun
-                    < NGX_HTTP_PROFILE_OPENING_FORGET)
+            && (ngx_http_profile_opening_recent(&openings[i], fingerprint)
                 || !ngx_http_profile_opening_dead(pid)))
         {
             continue;
@@ -130,13 +132,25 @@ ngx_http_profile_opening_take(ngx_http_profile_opening_t *openings,
                                (ngx_atomic_uint_t) ngx_pid))
         {
             openings[i].fingerprint = fingerprint;
-            openings[i].begun = ngx_time();
+            openings[i].begun = ngx_current_msec;
 
             return &openings[i];
         }
     }
 
     return NULL;
+}
+
+
+/* Another worker's clock may be a little ahead of what this one has read. */
+
+static ngx_uint_t
+ngx_http_profile_opening_recent(ngx_http_profile_opening_t *opening,
+    uint64_t fingerprint)
+{
+    return opening->fingerprint == fingerprint
+           && (ngx_msec_int_t) (ngx_current_msec - opening->begun)
+              < NGX_HTTP_PROFILE_OPENING_FORGET;
 }
 
 

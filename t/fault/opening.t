@@ -16,6 +16,8 @@ plan skip_all => 'workers end by a signal here'
     if $ENV{ASAN_OPTIONS} || $ENV{TEST_NGINX_USE_VALGRIND};
 
 use lib 't/lib';
+use ProfileFault;
+use ProfileLoader qw(spew);
 use Test::Nginx::Profile::Daemon;
 use Test::Nginx::Profile::Store;
 
@@ -59,8 +61,28 @@ sub damage {
     return;
 }
 
+my $clock = profile_tmp() . '/clock';
+
+sub set_clock {
+    my ($shift) = @_;
+
+    spew("$clock.new", $shift);
+    chmod 0644, "$clock.new";
+    rename "$clock.new", $clock or die $!;
+
+    return;
+}
+
+set_clock(0);
+
+my $library = preload('shift_time');
+chmod 0755, $library;
+
+local $ENV{FAULT_CLOCK} = $clock;
+local $ENV{TEST_NGINX_LD_PRELOAD} = $library;
+
 my $nginx = Test::Nginx::Profile::Daemon->new(workers => 2,
-    config => config(), main => 'worker_rlimit_core 0;',
+    config => config(), main => 'worker_rlimit_core 0; env FAULT_CLOCK;',
     expected => qr/exited on signal/)->start();
 
 is($nginx->get($path, 'key')->{status}, 200, 'a store');
@@ -97,6 +119,27 @@ for (1 .. 20) {
 is_deeply(\%replies, { '200 other' => 20, 503 => 20 },
           'the rest of the server is served, what is damaged is not');
 is_deeply([sort $nginx->workers()], \@workers, 'and no worker ends');
+
+# Somebody sets the clock: no minute has gone by for that.
+for my $days (1, -1) {
+    my $known = 0;
+
+    set_clock($days * 86400);
+
+    for (1 .. 20) {
+        $known += profile_until(10, sub {
+            my $day = (gmtime(time + $days * 86400))[3];
+            return $nginx->get('/other')->{head} =~ /^Date: \w+, 0?$day /m;
+        });
+        select undef, undef, undef, 0.02;
+    }
+
+    is($known, 20, "the clock is set by $days: they know");
+    is_deeply([sort $nginx->workers()], \@workers,
+              "the clock is set by $days: nor then");
+}
+
+set_clock(0);
 
 # It is looked at again as soon as there is something else.
 profile_switch($store, $good);
