@@ -449,3 +449,72 @@ GET /api/v1/entities/1/record?record_id=1
 Authorization: Bearer key
 --- response_body chomp
 {"data":{"id":"1","name":"<!--#include virtual=\"/secret\" -->"}}
+
+
+
+=== TEST 19: a map chooses the key, for each record of a page
+--- profile
+workspace 1 Acme key=key
+entity 1 Users primary_key=id
+{"id":"1","name":"first"}
+workspace 2 Globex key=globex
+entity 1 Users primary_key=id
+{"id":"1","name":"of globex"}
+--- http_config
+    map $uri $tenant {
+        volatile;
+        ~^/acme/ key;
+        ~^/globex/ globex;
+    }
+--- config
+    profile_store $TEST_NGINX_PROFILE_STORE;
+
+    location /acme/ {
+        internal;
+        profile_bearer $tenant;
+        profile_api;
+    }
+    location /globex/ {
+        internal;
+        profile_bearer $tenant;
+        profile_api;
+    }
+    location = /page {
+        ssi on;
+        default_type text/html;
+        return 200 '[<!--#include virtual="/acme/entities/1/record?record_id=1" -->|<!--#include virtual="/globex/entities/1/record?record_id=1" -->]';
+    }
+--- request
+GET /page
+--- response_body eval
+"[$main::First|" . '{"data":{"id":"1","name":"of globex"}}]'
+
+
+
+=== TEST 20: what is written into a record is not carried out
+--- profile
+workspace 1 Acme key=key
+entity 1 Users primary_key=id
+{"id":"1","name":"<!--#include virtual='/secret' -->"}
+--- config
+    ssi on;
+    ssi_types application/json;
+
+    location /api/v1/ {
+        ssi off;
+        profile_store $TEST_NGINX_PROFILE_STORE;
+        profile_api;
+    }
+    location = /page {
+        default_type application/json;
+        return 200 '[<!--#include virtual="/api/v1/entities/1/record?record_id=1" -->]';
+    }
+    location /secret {
+        return 200 "secret";
+    }
+--- request
+GET /page
+--- more_headers
+Authorization: Bearer key
+--- response_body chomp
+[{"data":{"id":"1","name":"<!--#include virtual='/secret' -->"}}]
