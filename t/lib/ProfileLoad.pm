@@ -278,9 +278,11 @@ sub load_nginx {
     my ($store, %option) = @_;
 
     my $interval = delete $option{interval} || '100ms';
+    my $server = delete $option{server} || '';
 
     my $nginx = Test::Nginx::Profile::Daemon->new(workers => 4, %option,
         config => <<"END");
+        $server
         location /api/ {
             access_log off;
             add_header X-Worker \$pid always;
