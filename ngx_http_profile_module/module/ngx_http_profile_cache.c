@@ -13,38 +13,6 @@
 #include "ngx_http_profile_cache.h"
 
 
-#define NGX_HTTP_PROFILE_CACHE_KEYS      512
-#define NGX_HTTP_PROFILE_CACHE_ENTITIES  256
-
-/* A key whose name is longer is looked up each time. */
-
-#define NGX_HTTP_PROFILE_CACHE_NAME      64
-
-
-typedef struct {
-    uint64_t          epoch;
-    profile_key_t     key;
-    u_char            digest[PROFILE_DIGEST_SIZE];
-    u_char            name[NGX_HTTP_PROFILE_CACHE_NAME];
-} ngx_http_profile_cache_key_t;
-
-
-typedef struct {
-    uint64_t          epoch;
-    profile_entity_t  entity;
-} ngx_http_profile_cache_entity_t;
-
-
-/* What is of another epoch was of another snapshot: nothing has to be done. */
-
-struct ngx_http_profile_cache_s {
-    uint64_t                         epoch;       /* of snapshot, from 1 on */
-    profile_snapshot_t               snapshot;
-    ngx_http_profile_cache_key_t     keys[NGX_HTTP_PROFILE_CACHE_KEYS];
-    ngx_http_profile_cache_entity_t  entities[NGX_HTTP_PROFILE_CACHE_ENTITIES];
-};
-
-
 static ngx_uint_t ngx_http_profile_cache_holds(
     ngx_http_profile_cache_t *cache, const profile_snapshot_t *snapshot);
 static void ngx_http_profile_cache_follow(ngx_http_profile_cache_t *cache,
@@ -53,20 +21,6 @@ static ngx_http_profile_cache_key_t *ngx_http_profile_cache_key_place(
     ngx_http_profile_cache_t *cache, const u_char *digest);
 static ngx_http_profile_cache_entity_t *ngx_http_profile_cache_entity_place(
     ngx_http_profile_cache_t *cache, uint32_t workspace, uint32_t id);
-
-
-ngx_http_profile_cache_t *
-ngx_http_profile_cache_create(ngx_log_t *log)
-{
-    return ngx_calloc(sizeof(ngx_http_profile_cache_t), log);
-}
-
-
-void
-ngx_http_profile_cache_free(ngx_http_profile_cache_t *cache)
-{
-    ngx_free(cache);
-}
 
 
 const profile_key_t *
@@ -98,7 +52,7 @@ ngx_http_profile_cache_add_key(ngx_http_profile_cache_t *cache,
 {
     ngx_http_profile_cache_key_t  *place;
 
-    if (cache == NULL || key->name.len > NGX_HTTP_PROFILE_CACHE_NAME) {
+    if (key->name.len > NGX_HTTP_PROFILE_CACHE_NAME) {
         return;
     }
 
@@ -144,10 +98,6 @@ ngx_http_profile_cache_add_entity(ngx_http_profile_cache_t *cache,
 {
     ngx_http_profile_cache_entity_t  *place;
 
-    if (cache == NULL) {
-        return;
-    }
-
     ngx_http_profile_cache_follow(cache, snapshot);
 
     place = ngx_http_profile_cache_entity_place(cache, entity->workspace,
@@ -164,8 +114,7 @@ static ngx_uint_t
 ngx_http_profile_cache_holds(ngx_http_profile_cache_t *cache,
     const profile_snapshot_t *snapshot)
 {
-    return cache != NULL
-           && cache->snapshot.opening == snapshot->opening
+    return cache->snapshot.opening == snapshot->opening
            && cache->snapshot.transaction == snapshot->transaction;
 }
 

@@ -21,16 +21,40 @@
 #include "profile_reader.h"
 
 
-typedef struct ngx_http_profile_cache_s  ngx_http_profile_cache_t;
+#define NGX_HTTP_PROFILE_CACHE_KEYS      512
+#define NGX_HTTP_PROFILE_CACHE_ENTITIES  256
+
+/* A key whose name is longer is looked up each time. */
+
+#define NGX_HTTP_PROFILE_CACHE_NAME      64
+
+
+typedef struct {
+    uint64_t          epoch;
+    profile_key_t     key;
+    u_char            digest[PROFILE_DIGEST_SIZE];
+    u_char            name[NGX_HTTP_PROFILE_CACHE_NAME];
+} ngx_http_profile_cache_key_t;
+
+
+typedef struct {
+    uint64_t          epoch;
+    profile_entity_t  entity;
+} ngx_http_profile_cache_entity_t;
 
 
 /*
- * Belongs to one process.  NULL where there is no memory for it; all below
- * takes NULL for an empty one.
+ * Belongs to one process; set to zero before its first use.  What is of
+ * another epoch was of another snapshot, and does not count.
  */
 
-ngx_http_profile_cache_t *ngx_http_profile_cache_create(ngx_log_t *log);
-void ngx_http_profile_cache_free(ngx_http_profile_cache_t *cache);
+typedef struct {
+    uint64_t                         epoch;       /* of snapshot, from 1 on */
+    profile_snapshot_t               snapshot;
+    ngx_http_profile_cache_key_t     keys[NGX_HTTP_PROFILE_CACHE_KEYS];
+    ngx_http_profile_cache_entity_t  entities[NGX_HTTP_PROFILE_CACHE_ENTITIES];
+} ngx_http_profile_cache_t;
+
 
 /*
  * Whose the key with this digest is, or NULL.  It may change with the next

@@ -551,7 +551,7 @@ ngx_http_profile_add_store(ngx_conf_t *cf, ngx_str_t *directory)
      *     store->counters = { NULL };
      *     store->openings = NULL;
      *     store->reader = NULL;
-     *     store->cache = NULL;
+     *     store->cache = { 0 };
      *     store->event = { 0 };
      *     store->nreported = 0;
      *     store->forget = 0;

@@ -234,7 +234,7 @@ ngx_http_profile_resolve_key(ngx_http_request_t *r,
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "profile authenticate");
 
-    cached = ngx_http_profile_cache_key(ctx->store->cache, &ctx->snapshot,
+    cached = ngx_http_profile_cache_key(&ctx->store->cache, &ctx->snapshot,
                                         ctx->digest);
     if (cached != NULL) {
         return ngx_http_profile_accept_key(r, ctx, cached);
@@ -250,7 +250,7 @@ ngx_http_profile_resolve_key(ngx_http_request_t *r,
         return ngx_http_profile_unavailable(ctx->store, &err);
     }
 
-    ngx_http_profile_cache_add_key(ctx->store->cache, &ctx->snapshot,
+    ngx_http_profile_cache_add_key(&ctx->store->cache, &ctx->snapshot,
                                    ctx->digest, &key);
 
     return ngx_http_profile_accept_key(r, ctx, &key);
@@ -307,7 +307,7 @@ ngx_http_profile_find_entity(ngx_http_profile_request_t *ctx,
     const profile_entity_t     *cached;
     ngx_http_profile_result_e   result;
 
-    cached = ngx_http_profile_cache_entity(ctx->store->cache, &ctx->snapshot,
+    cached = ngx_http_profile_cache_entity(&ctx->store->cache, &ctx->snapshot,
                                            ctx->workspace, id);
     if (cached != NULL) {
         ctx->entity = *cached;
@@ -344,7 +344,7 @@ ngx_http_profile_look_entity(ngx_http_profile_request_t *ctx,
         return ngx_http_profile_unavailable(ctx->store, &err);
     }
 
-    ngx_http_profile_cache_add_entity(ctx->store->cache, &ctx->snapshot,
+    ngx_http_profile_cache_add_entity(&ctx->store->cache, &ctx->snapshot,
                                       &ctx->entity);
 
     /* these point into the snapshot */

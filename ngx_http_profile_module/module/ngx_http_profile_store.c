@@ -43,8 +43,6 @@ void
 ngx_http_profile_store_start(ngx_http_profile_store_t *store,
     ngx_cycle_t *cycle)
 {
-    store->cache = ngx_http_profile_cache_create(cycle->log);
-
     store->event.handler = ngx_http_profile_store_timer;
     store->event.data = store;
     store->event.log = cycle->log;
@@ -73,10 +71,6 @@ ngx_http_profile_store_stop(ngx_http_profile_store_t *store)
     profile_reader_close(store->reader);
 
     store->reader = NULL;
-
-    ngx_http_profile_cache_free(store->cache);
-
-    store->cache = NULL;
 }
 
 

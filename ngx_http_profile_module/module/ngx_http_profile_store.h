@@ -56,7 +56,7 @@ typedef struct {
     ngx_shm_zone_t               *openings;    /* NULL: never used */
 
     profile_reader_t             *reader;
-    ngx_http_profile_cache_t     *cache;
+    ngx_http_profile_cache_t      cache;
     ngx_event_t                   event;
     ngx_uint_t                    nreported;
     ngx_http_profile_report_t     reported[NGX_HTTP_PROFILE_STORE_REPORTS];
