@@ -36,7 +36,7 @@ group() {
         echo perl libtest-base-perl libtext-diff-perl \
             liblist-moreutils-perl libtest-longstring-perl liburi-perl \
             libwww-perl libipc-run-perl procps psmisc debian-archive-keyring
-        echo nginx:"${TEST_NGINX_BINARY:-nginx}" curl:curl lmdb-utils
+        echo nginx:"${TEST_NGINX_BINARY:-nginx}" curl:curl gdb:gdb lmdb-utils
         echo postgresql systemd:systemd-analyze mount:mount \
             python3-prometheus-client
         ;;

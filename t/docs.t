@@ -10,6 +10,7 @@ use Digest::SHA qw(sha256);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use JSON::PP ();
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep);
 
@@ -47,6 +48,7 @@ subtest 'examples of docs/operations.md' => \&operations;
 subtest 'examples of docs/sources.md' => \&sources;
 subtest 'examples of docs/security.md' => \&security;
 subtest 'examples of docs/migrating.md' => \&migrating;
+subtest 'CONTRIBUTING.md' => \&contributing;
 subtest 'a suite of your own' => \&own_suite;
 
 done_testing();
@@ -1165,6 +1167,93 @@ sub migrating {
 }
 
 
+# -- CONTRIBUTING.md --------------------------------------------------------
+
+# In the project's folder, as its reader does. Another build than the plain one
+# is not what `make` makes.
+
+sub contributing {
+    my $text = $Text{'CONTRIBUTING.md'};
+    my %block = map { $_->{test} => $_->{text} } blocks($text);
+    my $plain = ($ENV{PROFILE_TEST_MODE} || '') eq 'plain';
+
+    my $help = `make -s -C '$Top' help`;
+
+    for my $target ($block{targets} =~ /^make (\S+)$/mg) {
+        like($help, qr/^$target: /m, "make $target");
+    }
+
+    my @paths = $text =~ m{`((?:ngx_http_profile_module|docs|man|misc|t)/[\w./]+)`}g;
+
+    for my $name ($text =~ /`(\w+\.[ch])`/g) {
+        ok(scalar(grep { -e } map { "$_/$name" } glob "$Source/*"),
+           "$name is there");
+    }
+    ok(-e "$Top/$_", "$_ is there") for @paths;
+
+    SKIP: {
+        skip 'another build than the plain one', 3 if !$plain;
+
+        # As from a shell: without what this run has told its tests.
+        local %ENV = map { $_ => $ENV{$_} } grep { defined $ENV{$_} }
+                     qw(HOME PATH USER LANG CC NGINX_SRC TEST_NGINX_BINARY);
+        delete $ENV{TEST_NGINX_BINARY};
+
+        like(`cd '$Top' && $block{'sh test'} 2>&1`,
+             qr/^All tests successful\.\nFiles=2, /m, 'a test by itself');
+        like(`cd '$Top' && $block{'sh gdb'} 2>&1`,
+             qr/^\#0 .*\bprofile_decode_key\b.*^\#1 .*\bmain\b/ms, 'gdb');
+
+        debug_nginx($block{nginx});
+    }
+
+    return;
+}
+
+
+# With the README's store and configuration. The request is sent as soon as
+# somebody listens; gdb ends, and nginx with it, once it has come.
+
+sub debug_nginx {
+    my ($command) = @_;
+
+    for my $block (blocks($Readme)) {
+        write_example($1, $block->{text}) if $block->{test} =~ /^file (\S+)$/;
+    }
+
+    run_sh("rm -rf $Root/var/lib/profile; profile-loader sync");
+    start_example();
+
+    # The port is free again, and stays so long enough.
+    my $port = docs_port();
+    stop_nginx();
+
+    my ($nginx) = grep { -x } map { "$_/nginx" } split(/:/, $ENV{PATH}),
+                                                 '/usr/sbin';
+    $command =~ s{--args nginx -c \S+}
+                 {--args $nginx -p $Root/ -c $Root/run/nginx.conf};
+    $command =~ s/daemon off; //;
+
+    my $client = fork() // die "fork: $!\n";
+
+    if (!$client) {
+        exec 'curl', '-s', '-o', '/dev/null', '--retry', 100,
+             '--retry-connrefused', '--retry-delay', 1, '--max-time', 100,
+             '-H', 'Authorization: Bearer secret-token:1234',
+             "http://127.0.0.1:$port/api/v1/entities"
+            or POSIX::_exit(127);
+    }
+
+    like(`timeout 90 $command 2>&1`,
+         qr/^\#0\ .*\bngx_http_profile_handler\b.*^\#1\ /xms, 'gdb of nginx');
+
+    kill 'TERM', $client;
+    waitpid $client, 0;
+
+    return;
+}
+
+
 # What the format leaves out, and, as the text says, what another keeps.
 
 sub access_log {
@@ -1505,7 +1594,7 @@ sub own_suite {
 # -- sources ----------------------------------------------------------------
 
 sub documents {
-    return 'README.md', 'SECURITY.md',
+    return 'README.md', 'SECURITY.md', 'CONTRIBUTING.md',
            map { substr $_, length("$Top/") } glob "$Top/docs/*.md";
 }
 
