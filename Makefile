@@ -87,7 +87,12 @@ LD_FLAGS += $(EXTRA_LDFLAGS)
 SO_FLAGS ?= $(LD_FLAGS)
 COUNTERS ?=
 
-CPPFLAGS_ALL := -D_FILE_OFFSET_BITS=64 -I$(SRC)/store -I$(SRC)/loader
+# The release is the newest that CHANGES has.
+
+VERSION := $(shell sed -n '/^[0-9]/{p;q}' CHANGES)
+
+CPPFLAGS_ALL := -D_FILE_OFFSET_BITS=64 -DPROFILE_VERSION='"$(VERSION)"' \
+                -I$(SRC)/store -I$(SRC)/loader
 LIBS         := -ljansson -llmdb -lz -lcrypto -lm -pthread
 
 # V=1 shows the commands.
@@ -224,7 +229,7 @@ $(MODULE): FORCE | deps
 
 # Everything is made again when the compiler or a flag changes.
 
-FLAGS := $(CC) $(CPPFLAGS_ALL) $(C_FLAGS) $(LD_FLAGS)
+FLAGS := $(CC) $(subst ',,$(CPPFLAGS_ALL)) $(C_FLAGS) $(LD_FLAGS)
 
 $(OBJ)/flags: FORCE
 	@mkdir -p $(@D)

@@ -51,14 +51,17 @@ static int profile_main_option(int option, profile_options_t *options,
 static const profile_command_t *profile_main_command(int argc, char **argv,
     int given);
 static int profile_main_help(const profile_options_t *options);
+static int profile_main_version(const profile_options_t *options);
 static void profile_main_usage(FILE *out);
 
 
 static const profile_command_t  profile_commands[] = {
 
-    /* the first one is also what --help runs */
+    /* the first two are also what --help and --version run */
 
     { "help", 0, 0, profile_main_help },
+
+    { "version", 0, 0, profile_main_version },
 
     { "sync", PROFILE_OPTION_WORKSPACE|PROFILE_OPTION_ENTITY
               |PROFILE_OPTION_FULL|PROFILE_OPTION_ALLOW_SHRINK
@@ -91,6 +94,7 @@ static const struct option  profile_long_options[] = {
     { "allow-shrink", no_argument, NULL, PROFILE_OPTION_ALLOW_SHRINK },
     { "json", no_argument, NULL, PROFILE_OPTION_JSON },
     { "help", no_argument, NULL, 'h' },
+    { "version", no_argument, NULL, 'V' },
     { NULL, 0, NULL, 0 }
 };
 
@@ -172,7 +176,7 @@ profile_main_run(int argc, char **argv)
     rc = profile_main_options(argc, argv, &options, &given);
 
     command = (rc == 0) ? profile_main_command(argc, argv, given)
-              : (rc > 0) ? &profile_commands[0] : NULL;
+              : (rc > 0) ? &profile_commands[rc - 1] : NULL;
 
     if (command == NULL) {
         profile_main_usage(stderr);
@@ -189,7 +193,7 @@ profile_main_run(int argc, char **argv)
 }
 
 
-/* 0, 1 where help is wanted, -1 after a mistake. */
+/* 0, 1 where help is wanted, 2 the version, -1 after a mistake. */
 
 static int
 profile_main_options(int argc, char **argv, profile_options_t *options,
@@ -213,6 +217,9 @@ profile_main_options(int argc, char **argv, profile_options_t *options,
 
         case 'h':
             return 1;
+
+        case 'V':
+            return 2;
 
         case '?':
             profile_say("\"%s\" is not an option, or lacks its value",
@@ -325,6 +332,17 @@ profile_main_help(const profile_options_t *options)
 }
 
 
+static int
+profile_main_version(const profile_options_t *options)
+{
+    (void) options;
+
+    (void) printf("profile-loader %s\n", PROFILE_VERSION);
+
+    return PROFILE_EXIT_DONE;
+}
+
+
 static void
 profile_main_usage(FILE *out)
 {
@@ -342,6 +360,7 @@ profile_main_usage(FILE *out)
         "  compact                    rewrite into a new generation\n"
         "  seal                       the same, never written again\n"
         "  help                       this text\n"
+        "  version                    the release of this program\n"
         "\n"
         "FILE is " PROFILE_CONFIG_FILE " unless it is given.  W, E,\n"
         "WORKSPACE and ENTITY are ids or names.\n"

@@ -13,7 +13,8 @@ my $loader = loader_path();
 my $box = sandbox({ 'users.ndjson' => qq({"id":"1"}\n) },
     workspace(1, 'Acme', [entity(1, 'Users', 'id', 'users.ndjson')]));
 
-my @commands = qw(sync apply key status get check compact seal help);
+my @commands = qw(sync apply key status get check compact seal help
+                  version);
 
 
 # -- help ---------------------------------------------------------------------
@@ -37,6 +38,24 @@ for my $args (['help'], ['--help'], ['sync', '--help'],
 
     is(run($loader, '--help')->{out}, $help, 'help and --help are the same');
     unlike($help, qr/.{81}/, 'help fits into 80 columns');
+}
+
+
+# -- version ------------------------------------------------------------------
+
+{
+    my ($release) = slurp('CHANGES') =~ /^(\d\S*)$/m;
+
+    for my $args (['version'], ['--version'], ['sync', '--version'],
+                  ['-c', '/nonexistent', '--version'])
+    {
+        my $run = run($loader, @$args);
+
+        is($run->{status}, 0, "@$args: exit status");
+        is($run->{out}, "profile-loader $release\n",
+           "@$args: the newest release of CHANGES");
+        is($run->{err}, '', "@$args: standard error");
+    }
 }
 
 
