@@ -11,9 +11,15 @@
 BUILD    ?= build
 SANITIZE ?=
 
+# Modules go where the nginx that they are built for looks for them; units to
+# where systemd looks for those of PREFIX.
+
 PREFIX     ?= /usr/local
-MODULESDIR ?= /usr/lib/nginx/modules
-INSTALL    ?= install
+MODULESDIR ?= $(shell misc/modules-dir.sh)
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+
+INSTALL_VARS = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' \
+               MODULESDIR='$(MODULESDIR)' UNITDIR='$(UNITDIR)'
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -122,15 +128,22 @@ test: all units
 	@misc/test.sh plain $(T)
 	@misc/test.sh hup $(T)
 
-## install: copy the module, the loader and its manual page (DESTDIR,
-##      PREFIX, MODULESDIR)
+## install: copy the module, the loader, its manual page, examples and units
+##      for systemd (DESTDIR, PREFIX, MODULESDIR, UNITDIR)
 .PHONY: install
 install: all
-	$(INSTALL) -D -m 644 $(MODULE) \
-	    $(DESTDIR)$(MODULESDIR)/ngx_http_profile_module.so
-	$(INSTALL) -D -m 755 $(LOADER) $(DESTDIR)$(PREFIX)/bin/profile-loader
-	$(INSTALL) -D -m 644 man/profile-loader.8 \
-	    $(DESTDIR)$(PREFIX)/share/man/man8/profile-loader.8
+	@$(INSTALL_VARS) misc/install.sh install $(BUILD)
+
+## uninstall: remove what install has copied, with the same variables; the
+##      configuration and the store stay
+.PHONY: uninstall
+uninstall:
+	@$(INSTALL_VARS) misc/install.sh uninstall $(BUILD)
+
+## deb: build the Debian packages, unsigned, into build/deb (DEB_SUFFIX=+2)
+.PHONY: deb
+deb:
+	@misc/deb.sh $(VERSION)
 
 ## clean: remove what was built
 .PHONY: clean

@@ -2,9 +2,9 @@
 #
 # misc/deps.sh GROUP... - install the Debian packages that a make target
 # needs and that are missing.  Groups: build run test api lint sanitize
-# valgrind fuzz coverage cpanm bench matrix.  Says what it installs, installs
-# packages and nothing else, and takes a few milliseconds when nothing is
-# missing.
+# valgrind fuzz coverage cpanm bench matrix deb.  Says what it
+# installs, installs packages and nothing else, and takes a few milliseconds
+# when nothing is missing.
 #
 # Where there is no dpkg (another distribution) it stays silent: the compiler
 # and nginx's configure then name what they cannot find.
@@ -79,6 +79,11 @@ group() {
     matrix)
         echo debootstrap:debootstrap debian-archive-keyring git:git \
             iproute2:ip util-linux:unshare
+        ;;
+    deb)
+        # debian/control's Build-Depends, and what reads it.
+        group build
+        echo build-essential debhelper
         ;;
     *)
         echo "deps.sh: unknown group \"$1\"" >&2
