@@ -145,6 +145,11 @@ uninstall:
 deb:
 	@misc/deb.sh $(VERSION)
 
+## check-deb: build the packages, and try them on a bare Debian, as root
+.PHONY: check-deb
+check-deb: all
+	@misc/deb-test.sh $(VERSION)
+
 ## clean: remove what was built
 .PHONY: clean
 clean:

@@ -2,7 +2,7 @@
 #
 # misc/deps.sh GROUP... - install the Debian packages that a make target
 # needs and that are missing.  Groups: build run test api lint sanitize
-# valgrind fuzz coverage cpanm bench matrix deb.  Says what it
+# valgrind fuzz coverage cpanm bench matrix deb check-deb.  Says what it
 # installs, installs packages and nothing else, and takes a few milliseconds
 # when nothing is missing.
 #
@@ -84,6 +84,11 @@ group() {
         # debian/control's Build-Depends, and what reads it.
         group build
         echo build-essential debhelper
+        ;;
+    check-deb)
+        group deb
+        group matrix
+        echo lintian:lintian perl strace:strace systemd:systemd-analyze
         ;;
     *)
         echo "deps.sh: unknown group \"$1\"" >&2

@@ -616,7 +616,7 @@ sub generation_dir {
 # last other one closes it (see profile_open.c). mdb_dump knows no remedy, so
 # that with these versions it is called again where it did not even begin.
 
-my $Locks_fail = `mdb_dump -V 2>&1` =~ /\bLMDB 0\.9\.(\d+)/
+my $Locks_fail = (`mdb_dump -V 2>&1` // '') =~ /\bLMDB 0\.9\.(\d+)/
                  && $1 >= 27 && $1 <= 31;
 
 sub mdb_each {

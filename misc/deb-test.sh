@@ -1,0 +1,86 @@
+#!/bin/sh
+#
+# misc/deb-test.sh VERSION - build the Debian packages and try them, on a bare
+# root of this machine's own release: t/deb/*.t.  Needs root.
+#
+# The root is made below build/deb-test and is kept, with the packages that it
+# had to fetch: the next run needs no mirror.  Each run tries the packages on a
+# copy of it, without a network.
+
+set -eu
+umask 022
+
+test=$PWD/build/deb-test
+bare=$test/bare
+copy=$test/root
+later=$test/later
+
+unset DEB_SUFFIX DEB_BUILD_OPTIONS
+export PROFILE_DEB_VERSION="$1"
+
+if [ "$(id -u)" != 0 ]; then
+    echo "make check-deb needs root: debootstrap, and mounts in private" \
+        "namespaces" >&2
+    exit 1
+fi
+
+misc/deps.sh check-deb
+misc/deb.sh "$PROFILE_DEB_VERSION"
+
+# A container may not be allowed to make namespaces.  What needs none is tested
+# all the same.
+if ! unshare --mount --pid --ipc --net --fork true; then
+    exec prove t/deb </dev/null
+fi
+
+# The packages of the next release: nothing but the version differs.
+rm -rf "$later"
+mkdir -p "$later"
+for file in build/deb/*.deb; do
+    dpkg-deb -R "$file" "$later/tree"
+    sed -i 's/^Version: .*/&+later/' "$later/tree/DEBIAN/control"
+    dpkg-deb --root-owner-group -b "$later/tree" "$later" >/dev/null
+    rm -rf "$later/tree"
+done
+
+# shellcheck disable=SC1091
+suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+
+if [ ! -d "$bare" ]; then
+    echo "  ROOT  $suite"
+    if ! misc/root.sh make "$suite" "$bare" >"$test/bare.log" 2>&1; then
+        tail -n 3 "$test/bare.log" >&2
+        exit 1
+    fi
+fi
+
+# fetch [COMMAND]: what the packages depend on, after COMMAND.
+fetch() {
+    misc/root.sh run "$bare" sh -c "${1:-:} && apt-get -y --download-only \
+        install /srv/packages/*.deb" >"$test/fetch.log" 2>&1 </dev/null
+}
+
+rm -rf "$bare/srv/packages"
+mkdir -p "$bare/srv/packages"
+cp build/deb/*.deb "$bare/srv/packages"
+echo "  GET   what they depend on"
+if ! fetch && ! fetch 'apt-get update'; then
+    tail -n 10 "$test/fetch.log" >&2
+    exit 1
+fi
+
+rm -rf --one-file-system "$copy"
+cp -a "$bare" "$copy"
+mkdir "$copy/srv/later"
+cp "$later"/*.deb "$copy/srv/later"
+
+status=0
+PROFILE_DEB_ROOT=$copy misc/root.sh beside "$copy" prove t/deb </dev/null \
+    || status=$?
+
+if [ $status = 0 ]; then
+    rm -rf --one-file-system "$copy"
+else
+    echo "the root of this run: build/deb-test/root" >&2
+fi
+exit $status
