@@ -128,8 +128,8 @@ test: all units
 	@misc/test.sh plain $(T)
 	@misc/test.sh hup $(T)
 
-## install: copy the module, the loader, its manual page, examples and units
-##      for systemd (DESTDIR, PREFIX, MODULESDIR, UNITDIR)
+## install: copy the module, the loader, its manual page, the entities page,
+##      examples and units for systemd (DESTDIR, PREFIX, MODULESDIR, UNITDIR)
 .PHONY: install
 install: all
 	@$(INSTALL_VARS) misc/install.sh install $(BUILD)

@@ -41,6 +41,7 @@ done <<END
 644 $build/ngx_http_profile_module.so $MODULESDIR/ngx_http_profile_module.so
 755 $build/profile-loader $PREFIX/bin/profile-loader
 644 man/profile-loader.8 $PREFIX/share/man/man8/profile-loader.8
+644 share/entities.html $PREFIX/share/profile/entities.html
 644 debian/examples/profile-loader.json $doc/profile-loader.json
 644 debian/examples/profile-loader.cron $doc/profile-loader.cron
 644 debian/examples/site.conf $doc/site.conf
@@ -53,5 +54,6 @@ done <<END
 END
 
 if [ "$action" = uninstall ]; then
-    rmdir "$DESTDIR$doc" "$DESTDIR${doc%/*}" 2>/dev/null || :
+    rmdir "$DESTDIR$doc" "$DESTDIR${doc%/*}" "$DESTDIR$PREFIX/share/profile" \
+        2>/dev/null || :
 fi

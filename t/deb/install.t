@@ -23,6 +23,7 @@ my @Files = (
     'share/doc/profile-loader/examples/profile-loader.json',
     'share/doc/profile-loader/examples/site.conf',
     'share/man/man8/profile-loader.8',
+    'share/profile/entities.html',
 );
 
 for my $prefix ('/usr/local', '/opt/profile') {
