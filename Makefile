@@ -201,6 +201,11 @@ check-matrix:
 check-faults: all units
 	@misc/test.sh long $(T)
 
+## check-browser: the entities page in Chromium; pictures: build/browser (T=...)
+.PHONY: check-browser
+check-browser: all
+	@misc/test.sh browser $(T)
+
 ## coverage: which lines and branches of the module and of the store the tests
 ##      reach (T=...)
 .PHONY: coverage

@@ -2,9 +2,9 @@
 #
 # misc/deps.sh GROUP... - install the Debian packages that a make target
 # needs and that are missing.  Groups: build run test api lint sanitize
-# valgrind fuzz coverage cpanm bench matrix deb check-deb.  Says what it
-# installs, installs packages and nothing else, and takes a few milliseconds
-# when nothing is missing.
+# valgrind browser fuzz coverage cpanm bench matrix deb check-deb.  Says what
+# it installs, installs packages and nothing else, and takes a few
+# milliseconds when nothing is missing.
 #
 # Where there is no dpkg (another distribution) it stays silent: the compiler
 # and nginx's configure then name what they cannot find.
@@ -57,6 +57,11 @@ group() {
     valgrind)
         group test
         echo valgrind:valgrind
+        ;;
+    browser)
+        # The browser's package only recommends a font.
+        group test
+        echo chromium:chromium chromium-driver:chromedriver fonts-dejavu-core
         ;;
     fuzz)
         # clang's own sanitizers and libFuzzer, which its package only

@@ -10,6 +10,7 @@
 #   asan      as plain, with the instrumented module and loader of build/asan
 #   coverage  as plain, with what misc/coverage.sh has built and looks at
 #   valgrind  unit tests and $valgrind_tests under memcheck
+#   browser   t/browser/*.t, with a real Chromium
 #
 # A FILE is a .t, or a unit test's source.  JOBS=n runs n at a time.  What is
 # left of a failed run is kept in build/test/MODE.
@@ -31,6 +32,7 @@ api)      packages=api ;;
 asan)     build=build/asan packages=sanitize ;;
 coverage) build=build/coverage ;;
 valgrind) packages=valgrind ;;
+browser)  packages=browser ;;
 *)
     echo "test.sh: unknown mode \"$mode\"" >&2
     exit 2
@@ -155,6 +157,10 @@ asan | coverage)
     export TEST_NGINX_TIMEOUT="${TEST_NGINX_TIMEOUT:-30}"
     export PROFILE_TEST_SLOW="${PROFILE_TEST_SLOW:-4}"
     ;;
+browser)
+    mkdir -p build/browser
+    export PROFILE_TEST_PICTURES="$top/build/browser"
+    ;;
 valgrind)
     export PROFILE_TEST_SLOW="${PROFILE_TEST_SLOW:-4}"
     # The wrapper is a shell script: valgrind is to see nginx itself.
@@ -193,6 +199,7 @@ else
     hup)      set -- t/*.t ;;
     long)     set -- $(grep -l '\<long(' t/fault/*.t) ;;
     valgrind) set -- "$build"/unit/* $valgrind_tests ;;
+    browser)  set -- t/browser/*.t ;;
     *)        set -- "$build"/unit/* t/*.t t/loader/*.t t/fault/*.t ;;
     esac
 fi
