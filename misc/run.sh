@@ -182,10 +182,22 @@ http {
         location /api/v1/ {
             profile_store "$store";
             profile_api;
+            add_header X-Data-Age \$profile_age always;
+        }
+
+        location = /api/v1/entities.html {
+            alias "${store%/store}/entities.html";
+            default_type text/html;
+            add_header Content-Security-Policy "frame-ancestors 'none'";
+            add_header Referrer-Policy no-referrer;
+            add_header Cache-Control no-cache;
         }
     }
 }
 END
+
+cp share/entities.html "${store%/store}"
+chmod 644 "${store%/store}/entities.html"
 
 echo "\$ build/profile-loader -c build/run/profile.json sync"
 build/profile-loader -c "$dir/profile.json" sync
@@ -228,7 +240,9 @@ show_answers() {
     ask "$api/entities/1/record?record_id=478060" \
         "-H 'If-None-Match: $etag' -o /dev/null -w '%{http_code}\n'"
     ask "$api/entities/1/record?record_id=nobody"
-    echo
+
+    printf '\nThe same in a browser, with the key %s:\n%s\n\n' \
+        "$key" "$api/entities.html"
 }
 
 show_answers &

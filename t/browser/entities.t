@@ -153,7 +153,7 @@ sub nginx {
         my $nginx = Test::Nginx::Profile::Daemon->new(config => <<"END");
 listen 127.0.0.1:$port;
 # Browsers connect before they have anything to ask.
-client_header_timeout 1s;
+client_header_timeout 3s;
 @{[documented('page')]}
 @{[documented('moved')]}
 location = /tools/entities.html {

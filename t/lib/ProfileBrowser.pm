@@ -39,8 +39,9 @@ sub new {
     my $self = bless { seconds => 30 * ($ENV{PROFILE_TEST_SLOW} || 1),
                        %option, owner => $$ }, $class;
 
+    # A kept connection would delay each request by its acknowledgements.
     $self->{http} = HTTP::Tiny->new(timeout => 120, proxy => undef,
-                                    http_proxy => undef, keep_alive => 1);
+                                    http_proxy => undef, keep_alive => 0);
     $self->_start();
     $self->_open();
 
