@@ -1,7 +1,6 @@
 # Why: a worker may be short of what it takes for granted: addresses for a map
-# that has grown, a digest that libcrypto was told not to have, a log that
-# somebody reads. It answers 503, says why where it may, and goes on when it
-# can.
+# that has grown, a digest of libcrypto's, a log that somebody reads. It answers
+# 503, says why where it may, and goes on when it can.
 
 use strict;
 use warnings;
@@ -9,6 +8,7 @@ use warnings;
 use Test::More;
 
 use lib 't/lib';
+use ProfileFault qw(preload);
 use Test::Nginx::Profile::Daemon;
 use Test::Nginx::Profile::Store;
 
@@ -119,21 +119,11 @@ SKIP: {
 # -- no digest ------------------------------------------------------------------
 
 {
-    my $conf = profile_tmp() . '/openssl.cnf';
-    open my $out, '>', $conf or die "$conf: $!";
-    print {$out} <<'END';
-openssl_conf = openssl_init
-[openssl_init]
-providers = providers
-[providers]
-base = base
-[base]
-activate = 1
-END
-    close $out;
+    my $library = preload('fail_digest');
+    chmod 0755, $library;
 
     my $store = profile_store($text);
-    local $ENV{OPENSSL_CONF} = $conf;
+    local $ENV{TEST_NGINX_LD_PRELOAD} = $library;
     my $nginx = nginx($store)->start();
 
     is($nginx->get($path, 'key')->{status}, 503,
