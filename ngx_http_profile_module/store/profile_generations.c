@@ -81,6 +81,14 @@ profile_generations_remove(const char *path)
         return PROFILE_FAILED;
     }
 
+    /* first, so that whoever is killed here leaves what says so */
+
+    if (profile_path(file, sizeof(file), path, PROFILE_DATA_FILE, &ignored)
+        == PROFILE_OK)
+    {
+        (void) unlink(file);
+    }
+
     while ((entry = readdir(dir)) != NULL) {
 
         if (profile_generations_is_ours(entry->d_name)
@@ -232,9 +240,14 @@ profile_generations_is_empty(const char *path)
 static profile_generation_use_e
 profile_generations_use(const char *path)
 {
+    /* what remove() was at when it was killed */
+
+    if (!profile_generations_has(path, PROFILE_DATA_FILE)) {
+        return PROFILE_GENERATION_FREE;
+    }
+
     if (profile_generations_has(path, PROFILE_SEALED_FILE)
-        || !profile_generations_has(path, PROFILE_LOCK_FILE)
-        || !profile_generations_has(path, PROFILE_DATA_FILE))
+        || !profile_generations_has(path, PROFILE_LOCK_FILE))
     {
         return PROFILE_GENERATION_UNKNOWN;
     }

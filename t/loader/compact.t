@@ -334,6 +334,13 @@ sub files_with {
     utime $ago, $ago, "$store/CURRENT";
     run_ok($box->loader('sync'), {}, 'sync, a minute later');
     ok(!-e "$store/gen-000001", 'removes it');
+
+    # What was being removed when a loader was killed: its data goes first.
+    utime undef, undef, "$store/CURRENT";
+    $make->('gen-000001', 'lock.mdb' => '', 'refreshed-1-1' => "1\n",
+            SEALED => '');
+    run_ok($box->loader('sync'), {}, 'one that has no data any more');
+    ok(!-e "$store/gen-000001", 'is removed at once');
 }
 
 
