@@ -161,17 +161,14 @@ lint:
 	@misc/deps.sh lint
 	+@misc/lint.sh
 
-## bench: measure the module (t/bench/run) and the loader (t/bench/loader);
-##      RECORDS=1000000 ROUNDS=5; t/bench/memory, a store larger than memory,
-##      is run by itself
-RECORDS ?= 1000000
-ROUNDS  ?=
+## bench: measure, 20 minutes (BENCH="peers sizes" runs only these programs of
+##      t/bench, which RECORDS, ROUNDS, DURATION and STORES make shorter)
+BENCH ?= peers kinds sizes refresh protocols workers memory loader
 
 .PHONY: bench
 bench: all
 	@misc/deps.sh bench
-	@t/bench/run $(RECORDS) $(ROUNDS)
-	@t/bench/loader $(RECORDS) $(ROUNDS)
+	@misc/bench.sh $(BENCH)
 
 ## check-asan: the tests under AddressSanitizer and UBSan (T=...)
 .PHONY: check-asan

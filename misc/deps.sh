@@ -79,7 +79,11 @@ group() {
         ;;
     bench)
         group test
-        echo wrk:wrk
+        echo wrk:wrk nghttp2-client:h2load openssl:openssl valgrind:valgrind
+        # What the module is compared with.  lua-nginx-redis would bring
+        # nginx-extras, two dozen modules: t/bench/peers unpacks it.
+        echo libnginx-mod-http-lua lua-nginx-string
+        echo redis-server:redis-server memcached:memcached
         ;;
     matrix)
         echo debootstrap:debootstrap debian-archive-keyring git:git \
@@ -209,6 +213,12 @@ case " $missing " in
     installed postgresql-common || quiet="$quiet postgresql"
     ;;
 esac
+
+for name in redis-server memcached; do
+    case " $missing " in
+    *" $name "*) installed $name || quiet="$quiet $name" ;;
+    esac
+done
 
 if [ -n "$quiet" ]; then
     trap cleanup EXIT

@@ -51,7 +51,10 @@ text_files=$(files -name '*' | xargs grep -lI '')
 sh_files=$(printf '%s\n' "$text_files" | xargs awk '
     FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME }')
 wide_files="$c_files $sh_files Makefile config"
-perl_files=$(files -name '*.t' -o -name '*.pm')
+perl_files=$(printf '%s\n' "$text_files" | xargs awk '
+    FNR == 1 && (/^#!\/usr\/bin\/perl/ || FILENAME ~ /\.(t|pm)$/) {
+        print FILENAME
+    }')
 pod_files=$(printf '%s\n' "$perl_files" | xargs grep -l '^=head1' /dev/null)
 
 # No file here has white space in its name.  A test's bytes may end in blanks.
@@ -127,7 +130,7 @@ perl_syntax() {
     bad=0
     for file in $perl_files; do
         TMPDIR=$scratch PERL5LIB="$lib:${PERL5LIB:-}" \
-            perl -It/lib -c "$file" >"$scratch/perl" 2>&1 \
+            perl -It/lib -It/bench/lib -c "$file" >"$scratch/perl" 2>&1 \
         || { cat "$scratch/perl"; bad=1; }
     done
     return $bad
