@@ -163,7 +163,8 @@ lint:
 
 ## bench: measure, 20 minutes (BENCH="peers sizes" runs only these programs of
 ##      t/bench, which RECORDS, ROUNDS, DURATION and STORES make shorter)
-BENCH ?= peers kinds sizes refresh protocols workers memory loader
+BENCH ?= peers kinds sizes refresh protocols workers memory loader \
+         instructions
 
 .PHONY: bench
 bench: all
@@ -182,7 +183,8 @@ check-asan:
 check-api: all
 	@misc/test.sh api $(T)
 
-## check-valgrind: a subset of the tests under valgrind's memcheck (T=...)
+## check-valgrind: a subset of the tests under valgrind's memcheck, and a bound
+##      of instructions for a request (T=...)
 .PHONY: check-valgrind
 check-valgrind: all units
 	@misc/test.sh valgrind $(T)

@@ -9,7 +9,8 @@
 #   long      those of t/fault/*.t that have a long form, in that form
 #   asan      as plain, with the instrumented module and loader of build/asan
 #   coverage  as plain, with what misc/coverage.sh has built and looks at
-#   valgrind  unit tests and $valgrind_tests under memcheck
+#   valgrind  unit tests and $valgrind_tests under memcheck; the last of these
+#             counts instructions
 #   browser   t/browser/*.t, with a real Chromium
 #
 # A FILE is a .t, or a unit test's source.  JOBS=n runs n at a time.  What is
@@ -17,7 +18,7 @@
 
 set -eu
 
-valgrind_tests="t/api.t t/auth.t"
+valgrind_tests="t/api.t t/auth.t t/bench/instructions.t"
 
 mode=$1
 shift
