@@ -7,7 +7,7 @@ use warnings;
 no warnings qw(portable);
 
 use Digest::SHA qw(sha256);
-use File::Basename qw(dirname);
+use File::Basename qw(basename dirname);
 use File::Path qw(make_path);
 use JSON::PP ();
 use POSIX ();
@@ -49,6 +49,7 @@ subtest 'examples of docs/sources.md' => \&sources;
 subtest 'examples of docs/security.md' => \&security;
 subtest 'examples of docs/migrating.md' => \&migrating;
 subtest 'CONTRIBUTING.md' => \&contributing;
+subtest 'benchmarks' => \&benchmarks;
 subtest 'a suite of your own' => \&own_suite;
 
 done_testing();
@@ -1586,6 +1587,46 @@ sub own_suite {
 
         is($?, 0, 'the example passes') or diag($said);
     }
+
+    return;
+}
+
+
+# -- benchmarks -------------------------------------------------------------
+
+# The programs and their settings; how they are run is `make bench`.
+
+sub benchmarks {
+    my $text = section($Text{'docs/performance.md'}, 'How to measure');
+    my @rows = table_rows($text);
+    my $makefile = slurp("$Top/Makefile") =~ s/\\\n//gr;
+
+    my @programs = map { basename($_) } grep { -f && -x } glob "$Top/t/bench/*";
+    my ($run) = $makefile =~ /^BENCH *\?= *(.*)/m;
+
+    my @named = map { /^`([a-z]+)`$/ ? $1 : () } map { $_->[0] } @rows;
+    my @settings = map { /`([A-Z_]+)`/g } grep { /^`[A-Z]/ }
+                   map { $_->[0] } @rows;
+
+    cmp_ok(scalar @programs, '>', 5, 'there are programs');
+    is("@{[ sort @named ]}", "@{[ sort @programs ]}", 'all are described');
+    is("@{[ sort split ' ', $run ]}", "@{[ sort @programs ]}",
+       'and run by `make bench`');
+
+    my %read;
+
+    for my $file (map { "$Top/t/bench/$_" } @programs, 'lib/ProfileBench.pm') {
+        my $code = slurp($file);
+
+        $read{$1} = 1 while $code =~ /\bsetting\('(\w+)'/g;
+        $read{$1} = 1 while $code =~ /\$ENV\{([A-Z_]+)\}/g;
+    }
+
+    # What all tests read.
+    delete @read{qw(BUILD CC PROFILE_LOADER TEST_NGINX_BINARY)};
+    delete $read{$_} for grep { /^BENCH_/ } keys %read;
+
+    is("@{[ sort @settings ]}", "@{[ sort keys %read ]}", 'so are settings');
 
     return;
 }
