@@ -177,7 +177,16 @@ GET /api/v1/entities/1/record?record_id=2
 
 
 
-=== TEST 9: preconditions that are met; with If-Match the date does not count
+=== TEST 9: beside a tag a date does not count
+--- conditions eval
+["If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT\nIf-None-Match: $main::Etag",
+ "If-Modified-Since: Sat, 01 Jan 2000 00:00:00 GMT\nIf-None-Match: $main::Etag",
+ "If-None-Match: W/$main::Etag\nIf-Modified-Since: tomorrow"]
+--- becomes: not_modified
+
+
+
+=== TEST 10: preconditions that are met; with If-Match the date does not count
 --- conditions eval
 ["If-Match: $main::Etag",
  "If-Match: *",
@@ -195,7 +204,7 @@ GET /api/v1/entities/1/record?record_id=2
 
 
 
-=== TEST 10: preconditions that are not met
+=== TEST 11: preconditions that are not met
 --- conditions eval
 ["If-Match: \"x\"",
  "If-Match: W/$main::Etag",
@@ -217,7 +226,7 @@ GET /api/v1/entities/1/record?record_id=2
 
 
 
-=== TEST 11: a precondition on the list, and by HEAD
+=== TEST 12: a precondition on the list, and by HEAD
 --- request eval
 ["GET /api/v1/entities", "HEAD /api/v1/entities"]
 --- more_headers
@@ -230,7 +239,7 @@ If-Match: "x"
 
 
 
-=== TEST 12: error_page does not replace the 412
+=== TEST 13: error_page does not replace the 412
 --- config
     location /api/v1/ {
         error_page 412 = /other;
@@ -246,7 +255,7 @@ If-Match: "x"
 
 
 
-=== TEST 13: ranges are ignored
+=== TEST 14: ranges are ignored
 --- conditions eval
 ["Range: bytes=0-3",
  "Range: bytes=-5",
@@ -259,7 +268,7 @@ If-Match: "x"
 
 
 
-=== TEST 14: gzip makes the validator weak, and that one is still known
+=== TEST 15: gzip makes the validator weak, and that one is still known
 --- config
     location /api/v1/ {
         gzip on;
@@ -281,7 +290,7 @@ If-Match: "x"
 
 
 
-=== TEST 15: without a valid key there is no 304
+=== TEST 16: without a valid key there is no 304
 --- request eval
 [($main::Path) x 4]
 --- more_headers eval
@@ -296,7 +305,7 @@ If-Match: "x"
 
 
 
-=== TEST 16: nor a 412
+=== TEST 17: nor a 412
 --- request eval
 [($main::Path) x 2]
 --- more_headers eval
@@ -306,7 +315,7 @@ If-Match: "x"
 
 
 
-=== TEST 17: what is not there is not unmodified
+=== TEST 18: what is not there is not unmodified
 --- request eval
 ["GET /api/v1/entities/1/record?record_id=3",
  "GET /api/v1/entities/9/record?record_id=1",

@@ -3,8 +3,9 @@
  * Copyright (C) The ngx_http_profile_module authors
  *
  * nginx's own filter makes a 304 of If-None-Match and If-Modified-Since, and
- * is left to do so.  It would also answer If-Match and If-Unmodified-Since,
- * but with a 412 in HTML, so these two are decided here, before it.
+ * is left to do so, but for a date beside a tag.  It would also answer If-Match
+ * and If-Unmodified-Since, but with a 412 in HTML, so these two are decided
+ * here, before it.
  */
 
 
@@ -59,6 +60,17 @@ ngx_http_profile_condition_holds(ngx_http_request_t *r,
         }
 
         r->headers_in.if_unmodified_since = NULL;
+    }
+
+    if (r->headers_in.if_none_match != NULL) {
+
+        /*
+         * Beside a tag a date does not count: RFC 9110, 13.1.3.  nginx's
+         * filter wants both to match, and the date is another one where a
+         * second server with the same record has sent it.
+         */
+
+        r->headers_in.if_modified_since = NULL;
     }
 
     return 1;
