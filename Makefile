@@ -183,6 +183,12 @@ check-asan:
 check-api: all
 	@misc/test.sh api $(T)
 
+## check-proxies: docs/proxies.md, with nginx, HAProxy, Varnish and Apache httpd
+##      in front of the module (T=...)
+.PHONY: check-proxies
+check-proxies: all
+	@misc/test.sh proxies $(T)
+
 ## check-valgrind: a subset of the tests under valgrind's memcheck, and a bound
 ##      of instructions for a request (T=...)
 .PHONY: check-valgrind

@@ -1,9 +1,9 @@
 #!/bin/sh
 #
 # misc/deps.sh GROUP... - install the Debian packages that a make target
-# needs and that are missing.  Groups: build run test api lint sanitize
-# valgrind browser fuzz coverage cpanm bench matrix deb check-deb.  Says what
-# it installs, installs packages and nothing else, and takes a few
+# needs and that are missing.  Groups: build run test api proxies lint
+# sanitize valgrind browser fuzz coverage cpanm bench matrix deb check-deb.
+# Says what it installs, installs packages and nothing else, and takes a few
 # milliseconds when nothing is missing.
 #
 # Where there is no dpkg (another distribution) it stays silent: the compiler
@@ -43,6 +43,12 @@ group() {
     api)
         group test
         echo nodejs:node npm:npm
+        ;;
+    proxies)
+        # apache2-bin is the server without a service.
+        group test
+        echo haproxy:haproxy varnish:varnishd hitch:hitch \
+            apache2-bin:apache2 openssl:openssl
         ;;
     lint)
         group build
@@ -165,12 +171,12 @@ fi
 echo "installing packages (nothing else):$missing"
 
 # The package nginx starts a web server on port 80 as soon as it is unpacked,
-# and that of PostgreSQL makes a database cluster and starts it.  Nobody asked
-# for that here; the tests start their own.  A service is not started if the
-# machine's policy for services says so: /usr/sbin/policy-rc.d is what both
-# invoke-rc.d and deb-systemd-invoke ask (an environment variable such as
-# RUNLEVEL=1 reaches only the former).  A cluster is not made if a file in
-# createcluster.d says so.
+# those of other proxies start theirs, and that of PostgreSQL makes a database
+# cluster and starts it.  Nobody asked for that here; the tests start their
+# own.  A service is not started if the machine's policy for services says so:
+# /usr/sbin/policy-rc.d is what both invoke-rc.d and deb-systemd-invoke ask (an
+# environment variable such as RUNLEVEL=1 reaches only the former).  A cluster
+# is not made if a file in createcluster.d says so.
 #
 # Such a file is made only where there is none, speaks of nothing but starting
 # what is being installed, and is gone again when apt-get ends.  A policy that
@@ -214,7 +220,7 @@ case " $missing " in
     ;;
 esac
 
-for name in redis-server memcached; do
+for name in redis-server memcached haproxy varnish hitch; do
     case " $missing " in
     *" $name "*) installed $name || quiet="$quiet $name" ;;
     esac

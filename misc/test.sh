@@ -6,6 +6,7 @@
 #   plain     unit tests, t/*.t, t/loader/*.t, t/fault/*.t
 #   hup       t/*.t, nginx reloaded between the blocks of a file
 #   api       t/api/*.t: the API's description, with packages from npm
+#   proxies   t/proxy/*.t: docs/proxies.md, with the programs that it names
 #   long      those of t/fault/*.t that have a long form, in that form
 #   asan      as plain, with the instrumented module and loader of build/asan
 #   coverage  as plain, with what misc/coverage.sh has built and looks at
@@ -30,6 +31,7 @@ packages="test"
 case $mode in
 plain | hup | long) ;;
 api)      packages=api ;;
+proxies)  packages=proxies ;;
 asan)     build=build/asan packages=sanitize ;;
 coverage) build=build/coverage ;;
 valgrind) packages=valgrind ;;
@@ -197,6 +199,7 @@ else
     # shellcheck disable=SC2046,SC2086 # lists of files
     case $mode in
     api)      set -- t/api/*.t ;;
+    proxies)  set -- t/proxy/*.t ;;
     hup)      set -- t/*.t ;;
     long)     set -- $(grep -l '\<long(' t/fault/*.t) ;;
     valgrind) set -- "$build"/unit/* $valgrind_tests ;;
