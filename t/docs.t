@@ -581,35 +581,6 @@ sub directive_examples {
 }
 
 
-sub wrap {
-    my ($block) = @_;
-
-    my $text = place($block->{text});
-
-    if ($block->{test} =~ /^server/) {
-        $text = "server {\n$text}\n";
-    }
-
-    my $port = docs_port();
-    my $user = docs_user();
-
-    $text = "profile_store $Root/var/lib/profile;\n$text"
-        if $text !~ /profile_store/;
-    $text .= "server {\nlocation / {\nprofile_store $Root/var/lib/profile;\n"
-             . "profile_api;\n}\n}\n" if $text !~ /profile_api/;
-    $text =~ s/^(server \{\n)/$1listen 127.0.0.1:$port;\n/mg
-        if $port && $text !~ /^ *listen /m;
-
-    return "daemon off;\n"
-           . "load_module $Module;\n"
-           . (defined $user ? "user $user " . docs_group() . ";\n" : '')
-           . "pid $Root/run/nginx.pid;\n"
-           . "error_log $Root/var/log/nginx/example.log notice;\n"
-           . "events {\n}\nhttp {\naccess_log off;\n" . temp_paths()
-           . "$text}\n";
-}
-
-
 # -- limits -----------------------------------------------------------------
 
 sub limits {

@@ -856,7 +856,7 @@ sub screen_reader {
     my @nodes = $Browser->accessible();
     my ($field) = grep { $_->{role} eq 'textbox' } @nodes;
 
-    is(unnamed(@nodes), '', 'the form: all have names');
+    is($Browser->unnamed(@nodes), '', 'the form: all have names');
     is($field->{name}, 'Workspace key', 'the field');
     ok($field->{invalid} && $field->{invalid} eq 'true', 'is invalid');
     ok((grep { $_->{role} eq 'alert' } @nodes), 'the problem is an alert');
@@ -875,7 +875,7 @@ sub screen_reader {
     my %role;
     push @{ $role{ $_->{role} } }, $_ for @nodes;
 
-    is(unnamed(@nodes), '', 'the list: all have names');
+    is($Browser->unnamed(@nodes), '', 'the list: all have names');
     is(scalar @{ $role{banner} }, 1, 'a banner');
     is(scalar @{ $role{main} }, 1, 'a main part');
     is_deeply([map { $_->{name} } @{ $role{article} }],
@@ -896,14 +896,6 @@ return ids.length - new Set(ids).size;
 END
 
     return;
-}
-
-
-sub unnamed {
-    return join ' ', map { $_->{role} }
-           grep { $_->{role} =~ /^(?:button|textbox|region|article|heading
-                                     |link|checkbox|image)$/x
-                  && $_->{name} !~ /\S/ } @_;
 }
 
 
@@ -937,9 +929,11 @@ sub looks {
                     if $name ne 'key';
                 picture("$name-$scheme-$size->[0]") if $size->[0] > 320;
 
-                is_deeply(too_wide(), [], "$what: no scrolling to the side");
-                is_deeply(too_small(), [], "$what: large enough for fingers");
-                is_deeply(too_faint(), [], "$what: contrast");
+                is_deeply($Browser->too_wide(), [],
+                          "$what: no scrolling to the side");
+                is_deeply($Browser->too_small(), [],
+                          "$what: large enough for fingers");
+                is_deeply($Browser->too_faint(), [], "$what: contrast");
             }
         }
 
@@ -947,94 +941,20 @@ sub looks {
         $Browser->js(<<'END');
 document.documentElement.style.setProperty("--soft", "#777777");
 END
-        cmp_ok(scalar @{ too_faint() }, '>', 2, "$scheme: what is faint shows");
+        cmp_ok(scalar @{ $Browser->too_faint() }, '>', 2,
+               "$scheme: what is faint shows");
     }
 
     # Text at twice its size on a small screen (WCAG 1.4.4, 1.4.10).
     $Browser->screen(320, 568);
     $state{record}->();
     $Browser->js('document.documentElement.style.fontSize = "200%"');
-    is_deeply(too_wide(), [], 'large letters: no scrolling to the side');
+    is_deeply($Browser->too_wide(), [],
+              'large letters: no scrolling to the side');
     picture('record-large-320');
     $Browser->screen(1280, 900);
 
     return;
-}
-
-
-sub too_wide {
-    return $Browser->js(<<'END');
-const width = document.documentElement.clientWidth;
-return [...document.querySelectorAll("body *")]
-       .filter(e => e.checkVisibility() && !e.classList.contains("quiet")
-                    && (e.getBoundingClientRect().right > width + 1
-                        || e.getBoundingClientRect().left < -1))
-       .map(e => e.outerHTML.slice(0, 80));
-END
-}
-
-
-sub too_small {
-    return $Browser->js(<<'END');
-return [...document.querySelectorAll("button, input")]
-       .filter(e => e.checkVisibility())
-       .filter(e => e.getBoundingClientRect().height < 32
-                    || e.getBoundingClientRect().width < 32)
-       .map(e => e.outerHTML.slice(0, 80));
-END
-}
-
-
-# Text below 4.5 to 1, and edges of fields and buttons below 3 to 1 (WCAG 2.2,
-# 1.4.3 and 1.4.11).
-
-sub too_faint {
-    return $Browser->js(<<'END');
-const parse = color => color.match(/[\d.]+/g).map(Number);
-const light = color => parse(color).slice(0, 3)
-    .map(v => v / 255)
-    .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-const ratio = (a, b) => {
-    const [x, y] = [light(a), light(b)].sort((m, n) => n - m);
-    return (x + .05) / (y + .05);
-};
-const ground = e => {
-    for (; e; e = e.parentElement) {
-        const color = getComputedStyle(e).backgroundColor;
-        if ((parse(color)[3] ?? 1) === 1) {
-            return color;
-        }
-    }
-    return "rgb(255, 255, 255)";
-};
-const found = [];
-const check = (e, what, color, least, behind) => {
-    const value = ratio(color, ground(behind));
-    if (value < least) {
-        found.push(`${what} ${value.toFixed(2)} ${e.outerHTML.slice(0, 60)}`);
-    }
-};
-for (const e of document.querySelectorAll("body *")) {
-    if (!e.checkVisibility() || e.classList.contains("quiet")) {
-        continue;
-    }
-    const style = getComputedStyle(e);
-    if ([...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
-        || e.matches("input"))
-    {
-        check(e, "text", style.color, 4.5, e);
-    }
-    if (e.matches("input, button")) {
-        check(e, "edge", style.borderTopColor, 3, e.parentElement);
-    }
-}
-check(document.body, "focus",
-      getComputedStyle(document.documentElement).getPropertyValue("--accent")
-      .replace(/^#(..)(..)(..)$/, (all, ...c) => "rgb(" + c.slice(0, 3)
-               .map(v => parseInt(v, 16)) + ")"), 3, document.body);
-return found;
-END
 }
 
 

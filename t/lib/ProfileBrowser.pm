@@ -29,9 +29,9 @@ my %Key = (tab => "\x{E004}", enter => "\x{E007}", shift => "\x{E008}",
 
 # -- life -------------------------------------------------------------------
 
-# new(dir => FOLDER, hosts => 'MAP name.test 127.0.0.1'): the folder is for
-# all that the browser writes, and is there afterwards. The browser makes
-# sockets in it: a long path is too long.
+# new(dir => FOLDER, hosts => 'MAP name.test 127.0.0.1', args => [...]): the
+# folder is for all that the browser writes, and is there afterwards. The
+# browser makes sockets in it: a long path is too long.
 
 sub new {
     my ($class, %option) = @_;
@@ -102,7 +102,8 @@ sub _open {
                 "--user-data-dir=$self->{dir}/profile",
                 '--host-resolver-rules=' . join(', ',
                     $self->{hosts} || (), 'MAP * ~NOTFOUND',
-                    'EXCLUDE 127.0.0.1'));
+                    'EXCLUDE 127.0.0.1'),
+                @{ $self->{args} || [] });
 
     my $made = $self->_call('POST', '/session', { capabilities => {
         alwaysMatch => {
@@ -190,6 +191,29 @@ sub go {
     $self->_in('POST', '/url', { url => $url });
 
     return $self;
+}
+
+
+# Tabs, by their handles.
+
+sub tab { return $_[0]->_in('GET', '/window') }
+
+
+sub new_tab {
+    my ($self) = @_;
+
+    my $made = $self->_in('POST', '/window/new', { type => 'tab' });
+
+    return $self->to_tab($made->{handle});
+}
+
+
+sub to_tab {
+    my ($self, $handle) = @_;
+
+    $self->_in('POST', '/window', { handle => $handle });
+
+    return $handle;
 }
 
 
@@ -396,6 +420,106 @@ sub accessible {
     }
 
     return @found;
+}
+
+
+# -- what everybody can use -------------------------------------------------
+
+# Each returns what is not so: nothing scrolls to the side, ...
+
+sub too_wide {
+    my ($self) = @_;
+
+    return $self->js(<<'END');
+const width = document.documentElement.clientWidth;
+return [...document.querySelectorAll("body *")]
+       .filter(e => e.checkVisibility() && !e.classList.contains("quiet")
+                    && (e.getBoundingClientRect().right > width + 1
+                        || e.getBoundingClientRect().left < -1))
+       .map(e => e.outerHTML.slice(0, 80));
+END
+}
+
+
+# ... fingers hit what is to be pressed, ...
+
+sub too_small {
+    my ($self) = @_;
+
+    return $self->js(<<'END');
+return [...document.querySelectorAll("button, input")]
+       .filter(e => e.checkVisibility())
+       .filter(e => e.getBoundingClientRect().height < 32
+                    || e.getBoundingClientRect().width < 32)
+       .map(e => e.outerHTML.slice(0, 80));
+END
+}
+
+
+# ... text has a contrast of 4.5 to 1, edges of fields and buttons one of 3 to 1
+# (WCAG 2.2, 1.4.3 and 1.4.11), ...
+
+sub too_faint {
+    my ($self) = @_;
+
+    return $self->js(<<'END');
+const parse = color => color.match(/[\d.]+/g).map(Number);
+const light = color => parse(color).slice(0, 3)
+    .map(v => v / 255)
+    .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+const ratio = (a, b) => {
+    const [x, y] = [light(a), light(b)].sort((m, n) => n - m);
+    return (x + .05) / (y + .05);
+};
+const ground = e => {
+    for (; e; e = e.parentElement) {
+        const color = getComputedStyle(e).backgroundColor;
+        if ((parse(color)[3] ?? 1) === 1) {
+            return color;
+        }
+    }
+    return "rgb(255, 255, 255)";
+};
+const found = [];
+const check = (e, what, color, least, behind) => {
+    const value = ratio(color, ground(behind));
+    if (value < least) {
+        found.push(`${what} ${value.toFixed(2)} ${e.outerHTML.slice(0, 60)}`);
+    }
+};
+for (const e of document.querySelectorAll("body *")) {
+    if (!e.checkVisibility() || e.classList.contains("quiet")) {
+        continue;
+    }
+    const style = getComputedStyle(e);
+    if ([...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())
+        || e.matches("input"))
+    {
+        check(e, "text", style.color, 4.5, e);
+    }
+    if (e.matches("input, button")) {
+        check(e, "edge", style.borderTopColor, 3, e.parentElement);
+    }
+}
+check(document.body, "focus",
+      getComputedStyle(document.documentElement).getPropertyValue("--accent")
+      .replace(/^#(..)(..)(..)$/, (all, ...c) => "rgb(" + c.slice(0, 3)
+               .map(v => parseInt(v, 16)) + ")"), 3, document.body);
+return found;
+END
+}
+
+
+# ... and, of the nodes of accessible(), what needs a name has one.
+
+sub unnamed {
+    my ($self, @nodes) = @_;
+
+    return join ' ', map { $_->{role} }
+           grep { $_->{role} =~ /^(?:button|textbox|region|article|heading
+                                     |link|checkbox|image)$/x
+                  && $_->{name} !~ /\S/ } @nodes;
 }
 
 

@@ -47,6 +47,7 @@ our @EXPORT = qw(
     table_rows
     temp_paths
     without_code
+    wrap
     write_example
 );
 
@@ -229,6 +230,35 @@ sub start_example {
     start_nginx($conf);
 
     return;
+}
+
+
+# A block of an nginx.conf as the whole of one that can be started, with the
+# store and the API where it has none. More can be said at the level of http.
+
+sub wrap {
+    my ($block, $http) = @_;
+
+    my $text = place($block->{text});
+
+    if ($block->{test} =~ /^server/) {
+        $text = "server {\n$text}\n";
+    }
+
+    $text = "profile_store $Root/var/lib/profile;\n$text"
+        if $text !~ /profile_store/;
+    $text .= "server {\nlocation / {\nprofile_store $Root/var/lib/profile;\n"
+             . "profile_api;\n}\n}\n" if $text !~ /profile_api/;
+    $text =~ s/^(server \{\n)/$1listen 127.0.0.1:$Port;\n/mg
+        if $Port && $text !~ /^ *listen /m;
+
+    return "daemon off;\n"
+           . "load_module $Module;\n"
+           . (defined $User ? "user $User $Group;\n" : '')
+           . "pid $Root/run/nginx.pid;\n"
+           . "error_log $Root/var/log/nginx/example.log notice;\n"
+           . "events {\n}\nhttp {\n" . temp_paths()
+           . ($http // "access_log off;\n") . "$text}\n";
 }
 
 
