@@ -206,7 +206,8 @@ check-matrix:
 check-faults: all units
 	@misc/test.sh long $(T)
 
-## check-browser: the entities page in Chromium; pictures: build/browser (T=...)
+## check-browser: the pages that people see, in Chromium; pictures:
+##      build/browser (T=...)
 .PHONY: check-browser
 check-browser: all
 	@misc/test.sh browser $(T)

@@ -38,7 +38,7 @@ group() {
             libwww-perl libipc-run-perl procps psmisc debian-archive-keyring
         echo nginx:"${TEST_NGINX_BINARY:-nginx}" curl:curl gdb:gdb lmdb-utils
         echo postgresql systemd:systemd-analyze mount:mount \
-            python3-prometheus-client
+            python3-prometheus-client python3:python3 openssl:openssl
         ;;
     api)
         group test
