@@ -2,8 +2,8 @@
 #
 # misc/lint.sh - what can be said about the sources without running them: both
 # compilers with warnings as errors, cppcheck, form, shellcheck, perl -c,
-# mandoc, and that config lists what the folders hold.  Every check runs; any
-# finding fails.
+# Python's compiler, mandoc, and that config lists what the folders hold.  Every
+# check runs; any finding fails.
 
 set -u
 
@@ -50,7 +50,8 @@ c_files=$(files -name '*.c' -o -name '*.h')
 text_files=$(files -name '*' | xargs grep -lI '')
 sh_files=$(printf '%s\n' "$text_files" | xargs awk '
     FNR == 1 && /^#!\/bin\/(ba)?sh/ { print FILENAME }')
-wide_files="$c_files $sh_files Makefile config"
+py_files=$(files -name '*.py')
+wide_files="$c_files $sh_files $py_files Makefile config"
 perl_files=$(printf '%s\n' "$text_files" | xargs awk '
     FNR == 1 && (/^#!\/usr\/bin\/perl/ || FILENAME ~ /\.(t|pm)$/) {
         print FILENAME
@@ -169,6 +170,10 @@ check "config lists what the folders hold" config_lists
 check "shellcheck" shellcheck $sh_files
 check "shellcheck of the documentation's blocks" sh_blocks
 check "perl -c" perl_syntax
+# shellcheck disable=SC2086
+check "python3, warnings as errors" \
+    env PYTHONPYCACHEPREFIX="$scratch/pycache" \
+    python3 -W error -m py_compile $py_files
 check "mandoc" mandoc -T lint -W warning man/*.8
 # shellcheck disable=SC2086
 [ -z "$pod_files" ] \
