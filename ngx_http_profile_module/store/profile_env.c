@@ -36,6 +36,8 @@ static void profile_env_free(profile_env_t *env);
 
 static profile_env_t  *profile_envs;
 
+/* How many there were: a file that was opened again has another number. */
+
 static uint64_t  profile_env_openings;
 
 

@@ -81,7 +81,7 @@ profile_generations_remove(const char *path)
         return PROFILE_FAILED;
     }
 
-    /* first, so that whoever is killed here leaves what says so */
+    /* first: if this is killed, the next one sees that nobody needs the rest */
 
     if (profile_path(file, sizeof(file), path, PROFILE_DATA_FILE, &ignored)
         == PROFILE_OK)
@@ -240,7 +240,7 @@ profile_generations_is_empty(const char *path)
 static profile_generation_use_e
 profile_generations_use(const char *path)
 {
-    /* what remove() was at when it was killed */
+    /* its removal had begun */
 
     if (!profile_generations_has(path, PROFILE_DATA_FILE)) {
         return PROFILE_GENERATION_FREE;

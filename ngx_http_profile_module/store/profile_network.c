@@ -8,14 +8,15 @@
 
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/vfs.h>
 
 #include "profile_dir.h"
 
 
 typedef struct {
-    unsigned long   magic;
-    const char     *name;
+    uint32_t     magic;
+    const char  *name;
 } profile_network_t;
 
 
@@ -52,9 +53,7 @@ profile_dir_network(const char *directory)
     {
         /* the type's width and sign differ between platforms */
 
-        if ((fs.f_type & 0xffffffff) == (profile_networks[i].magic
-                                         & 0xffffffff))
-        {
+        if ((uint32_t) fs.f_type == profile_networks[i].magic) {
             return profile_networks[i].name;
         }
     }
