@@ -15,7 +15,7 @@ SANITIZE ?=
 # where systemd looks for those of PREFIX.
 
 PREFIX     ?= /usr/local
-MODULESDIR ?= $(shell misc/modules-dir.sh)
+MODULESDIR ?= $(shell NGINX_SRC='$(NGINX_SRC)' misc/modules-dir.sh)
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 
 INSTALL_VARS = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' \
