@@ -122,7 +122,8 @@ all: $(MODULE) $(LOADER)
 run:
 	+@misc/run.sh
 
-## test: every test that a change must pass (T="t/auth.t" runs only that)
+## test: what a change must pass first; .ci/run has all of it (T="t/auth.t"
+##      runs only that)
 .PHONY: test
 test: all units
 	@misc/test.sh plain $(T)
@@ -189,6 +190,12 @@ check-api: all
 check-proxies: all
 	@misc/test.sh proxies $(T)
 
+## check-browser: the pages that people see, in Chromium; pictures:
+##      build/browser (T=...)
+.PHONY: check-browser
+check-browser: all
+	@misc/test.sh browser $(T)
+
 ## check-valgrind: a subset of the tests under valgrind's memcheck, and a bound
 ##      of instructions for a request (T=...)
 .PHONY: check-valgrind
@@ -205,12 +212,6 @@ check-matrix:
 .PHONY: check-faults
 check-faults: all units
 	@misc/test.sh long $(T)
-
-## check-browser: the pages that people see, in Chromium; pictures:
-##      build/browser (T=...)
-.PHONY: check-browser
-check-browser: all
-	@misc/test.sh browser $(T)
 
 ## coverage: which lines and branches of the module and of the store the tests
 ##      reach (T=...)
