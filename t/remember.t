@@ -1,7 +1,7 @@
 # Why: a worker remembers whose the last keys were, and which entities they
 # asked for. It must not show: each key opens its own workspace however many
 # there are, one that differs in a byte opens none, and what was true is gone
-# with the commit, or the file, that it came from.
+# with the commit, or the file, that it came from, and a key when it expires.
 
 use strict;
 use warnings;
@@ -12,6 +12,8 @@ plan skip_all => 'nothing here depends on TEST_NGINX_USE_HUP'
     if $ENV{TEST_NGINX_USE_HUP};
 
 use lib 't/lib';
+use ProfileFault qw(preload);
+use ProfileLoader qw(spew);
 use Test::Nginx::Profile::Daemon;
 use Test::Nginx::Profile::Store;
 
@@ -21,9 +23,9 @@ my $path = '/api/entities/1/record?record_id=1';
 
 
 sub nginx {
-    my ($store) = @_;
+    my ($store, %option) = @_;
 
-    return Test::Nginx::Profile::Daemon->new(config => <<"END")->start();
+    my $config = <<"END";
         keepalive_requests 100000;
 
         location /api/ {
@@ -33,6 +35,9 @@ sub nginx {
             add_header X-Key \$profile_key always;
         }
 END
+
+    return Test::Nginx::Profile::Daemon->new(config => $config, %option)
+           ->start();
 }
 
 
@@ -191,6 +196,52 @@ profile_apply($store, two('one', 'three', 'C', 'id')
                       =~ s/^entity.*\n.*\nworkspace 2/workspace 2/mr);
 is(both('one', 'three'), 'entity_not_found globexC entity_not_found globexC',
    'an entity is removed');
+
+
+# -- a key that expires -------------------------------------------------------
+
+# No commit says that it has: the time has come.
+
+SKIP: {
+    skip 'a sanitizer asks for the time before a library can answer', 3
+        if $ENV{ASAN_OPTIONS};
+
+    my $year = (gmtime)[5] + 1900;
+    my $clock = profile_tmp() . '/clock';
+
+    my $set_clock = sub {
+        spew("$clock.new", $_[0]);
+        chmod 0644, "$clock.new";
+        rename "$clock.new", $clock or die "rename: $!";
+    };
+
+    $set_clock->(0);
+
+    my $library = preload('shift_time');
+    chmod 0755, $library;
+
+    local $ENV{FAULT_CLOCK} = $clock;
+    local $ENV{TEST_NGINX_LD_PRELOAD} = $library;
+
+    my $keys = "two\nkey three expires=@{[$year + 2]}-01-01T00:00:00Z";
+
+    $nginx->stop();
+    $nginx = nginx(profile_store(two('one', $keys, 'A', 'id')),
+                   main => 'env FAULT_CLOCK;');
+    $connection = $nginx->connect();
+
+    is(both('two', 'three'), 'globexA globexA globexA globexA', 'in time');
+
+    $set_clock->(3 * 366 * 86400);
+    profile_until(10, sub { ask('three') eq 'invalid_key' });
+    is(both('two', 'three'), 'globexA invalid_key globexA invalid_key',
+       'a key has expired');
+
+    $set_clock->(0);
+    profile_until(10, sub { ask('three') eq 'globexA' });
+    is(both('two', 'three'), 'globexA globexA globexA globexA',
+       'when the clock is set back, it has not');
+}
 
 
 # -- another file of the same name and number ---------------------------------
