@@ -16,6 +16,8 @@
 #define CONDITION_SINCE       0x02
 #define CONDITION_NO_DATE     0x04
 #define CONDITION_SUBREQUEST  0x08
+#define CONDITION_NONE_MATCH  0x10
+#define CONDITION_MODIFIED    0x20
 
 
 static ngx_uint_t condition_lists(const ngx_str_t *list,
@@ -64,6 +66,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     r->headers_in.if_match = (flags & CONDITION_MATCH) ? &match : NULL;
     r->headers_in.if_unmodified_since = (flags & CONDITION_SINCE) ? &since
                                                                   : NULL;
+    r->headers_in.if_none_match = (flags & CONDITION_NONE_MATCH) ? &match
+                                                                 : NULL;
+    r->headers_in.if_modified_since = (flags & CONDITION_MODIFIED) ? &since
+                                                                   : NULL;
 
     holds = ngx_http_profile_condition_holds(r, &reply);
 
@@ -86,6 +92,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (holds && !(flags & CONDITION_SUBREQUEST)) {
         fuzz_assert(r->headers_in.if_match == NULL
                     && r->headers_in.if_unmodified_since == NULL);
+
+        /* nginx's filter is left with one of the two */
+
+        fuzz_assert((r->headers_in.if_modified_since != NULL)
+                    == ((flags & CONDITION_MODIFIED)
+                        && !(flags & CONDITION_NONE_MATCH)));
+        fuzz_assert((r->headers_in.if_none_match != NULL)
+                    == !!(flags & CONDITION_NONE_MATCH));
     }
 
     free(match.value.data);
