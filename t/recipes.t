@@ -387,6 +387,9 @@ END
          qr/^1 enrich: .*No such file/, 'no such file');
     like(failure($orders, key => 'wrong'),
          qr/^1 enrich: the server answers 401 invalid_key$/, 'a wrong key');
+    like(failure("$orders --url http://127.0.0.1:8080/elsewhere/"),
+         qr/^1 enrich: .* answers 404 without a code, is --url right\?$/,
+         'a wrong address');
     like(failure($orders, key => ''),
          qr/^1 enrich: PROFILE_KEY is not set to a key$/, 'no key');
     like(failure("$orders --connections 99"), qr/^2 .*from 1 to 32/s,

@@ -165,7 +165,8 @@ class Api:
                 return None
 
             if status not in (0, 429, 502, 503, 504):
-                raise Failed(f"the server answers {status} {code}")
+                raise Failed(f"the server answers {status} "
+                             + (code or "without a code, is --url right?"))
 
             if tried < TRIES:
                 self.wait(tried, headers)
