@@ -238,7 +238,7 @@ show_answers() {
     ask "$api/entities/3/record?record_id=EUR"
     ask "$api/entities/4/record?record_id=epo"
     ask "$api/entities/1/record?record_id=478060" \
-        "-H 'If-None-Match: $etag' -o /dev/null -w '%{http_code}\n'"
+        "-H 'If-None-Match: $etag' -s -o /dev/null -w '%{http_code}\n'"
     ask "$api/entities/1/record?record_id=nobody"
 
     printf '\nThe same in a browser, with the key %s:\n%s\n\n' \
