@@ -1145,7 +1145,7 @@ sub migrating {
 
 sub contributing {
     my $text = $Text{'CONTRIBUTING.md'};
-    my %block = map { $_->{test} => $_->{text} } blocks($text);
+    my %block = map { $_->{test} => $_->{text} =~ s/\n\z//r } blocks($text);
     my $plain = ($ENV{PROFILE_TEST_MODE} || '') eq 'plain';
 
     my $help = `make -s -C '$Top' help`;
