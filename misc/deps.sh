@@ -103,7 +103,8 @@ group() {
     check-deb)
         group deb
         group matrix
-        echo lintian:lintian perl strace:strace systemd:systemd-analyze
+        echo lintian:lintian perl strace:strace systemd:systemd-analyze \
+            curl:curl
         ;;
     *)
         echo "deps.sh: unknown group \"$1\"" >&2

@@ -381,6 +381,9 @@ sub serve {
        'the status, once nginx has reloaded');
     is_deeply([reply()], [200, $Body], 'a record');
     is((reply('another'))[0], 401, 'not with another key');
+    is(run('sh', '-c', ($Block{ask} // 'false') =~ s/KEY/$Key/r)->{out},
+       '{"data":[{"id":1,"name":"Users","library_id":1}]}',
+       "the page's request");
 
     return;
 }
