@@ -93,8 +93,9 @@ profile_files_open(void **data, const profile_source_options_t *options,
 
         return profile_error(err, PROFILE_FAILED, "cannot look for \"%s\": "
                              "%s", file,
-                             (rc == GLOB_NOSPACE) ? "out of memory"
-                                                  : "a folder is unreadable");
+                             (rc == GLOB_NOSPACE)
+                                 ? "out of memory"
+                                 : "a folder is missing or unreadable");
     }
 
     files->total = profile_files_size(&files->files);

@@ -430,7 +430,8 @@ for my $case (
             entity(2, 'Missing', 'id', 'missing.ndjson'),
             entity(3, 'Pattern', 'id', 'missing-*.ndjson'),
             entity(4, 'Folder', 'id', 'folder.ndjson'),
-            entity(5, 'Later', 'id', 'later.ndjson')]),
+            entity(5, 'Later', 'id', 'later.ndjson'),
+            entity(6, 'Elsewhere', 'id', 'nowhere/*.ndjson')]),
         workspace(2, 'Globex', [entity(1, 'Users', 'id', 'good.ndjson')]));
     mkdir "$box->{dir}/folder.ndjson";
 
@@ -439,17 +440,19 @@ for my $case (
     is($run->{status}, 1, 'entities fail') or diag_run($run);
     like($run->{err},
          qr{^profile-loader: Acme/$_: .*; nothing has been loaded yet$}m,
-         "$_ fails") for qw(Missing Pattern Folder);
-    is(scalar(() = $run->{err} =~ /^/mg), 3, 'one line each')
+         "$_ fails") for qw(Missing Pattern Folder Elsewhere);
+    is(scalar(() = $run->{err} =~ /^/mg), 4, 'one line each')
         or diag_run($run);
     like($run->{err}, qr{Acme/Missing: .*missing\.ndjson},
          'the file is named');
+    like($run->{err}, qr{Acme/Elsewhere: .*"nowhere/\*\.ndjson": .*missing},
+         'and a folder that is missing');
 
     my $summary = summary($run);
     is($summary->{$_}{added}, 1, "$_ is loaded")
         for 'Acme/First', 'Acme/Later', 'Globex/Users';
     ok(!exists $summary->{"Acme/$_"}, "no summary of $_")
-        for qw(Missing Pattern Folder);
+        for qw(Missing Pattern Folder Elsewhere);
 
     is($box->get(1, 'Later', 1), '{"data":{"id":1}}', 'and served');
     is($box->get(2, 'Users', 1), '{"data":{"id":1}}', 'in both workspaces');
@@ -457,8 +460,10 @@ for my $case (
 
     # Once loaded, an entity keeps its data when its file goes away.
     rmdir "$box->{dir}/folder.ndjson";
+    mkdir "$box->{dir}/nowhere";
     $box->write('missing.ndjson' => rows('{"id":2}'),
                 'missing-1.ndjson' => rows('{"id":3}'),
+                'nowhere/1.ndjson' => rows('{"id":5}'),
                 'folder.ndjson' => rows('{"id":4}'));
     run_ok($box->loader('sync'), { 'Acme/Missing' => { added => 1 },
                                    'Acme/First' => { unchanged => 1 } },
