@@ -12,21 +12,22 @@
 #include <sys/vfs.h>
 
 
+static void pretend_type(__fsword_t *type);
+
+
 int
 statfs(const char *path, struct statfs *fs)
 {
-    int          rc;
-    const char  *type;
+    int  rc;
 
     int  (*next)(const char *path, struct statfs *fs);
 
     *(void **) &next = dlsym(RTLD_NEXT, "statfs");
 
     rc = next(path, fs);
-    type = getenv("FAULT_FS");
 
-    if (rc == 0 && type != NULL) {
-        fs->f_type = (__fsword_t) strtoul(type, NULL, 16);
+    if (rc == 0) {
+        pretend_type(&fs->f_type);
     }
 
     return rc;
@@ -38,19 +39,30 @@ statfs(const char *path, struct statfs *fs)
 int
 statfs64(const char *path, struct statfs64 *fs)
 {
-    int          rc;
-    const char  *type;
+    int  rc;
 
     int  (*next)(const char *path, struct statfs64 *fs);
 
     *(void **) &next = dlsym(RTLD_NEXT, "statfs64");
 
     rc = next(path, fs);
-    type = getenv("FAULT_FS");
 
-    if (rc == 0 && type != NULL) {
-        fs->f_type = (__fsword_t) strtoul(type, NULL, 16);
+    if (rc == 0) {
+        pretend_type(&fs->f_type);
     }
 
     return rc;
+}
+
+
+static void
+pretend_type(__fsword_t *type)
+{
+    const char  *digits;
+
+    digits = getenv("FAULT_FS");
+
+    if (digits != NULL) {
+        *type = (__fsword_t) strtoul(digits, NULL, 16);
+    }
 }
