@@ -2,10 +2,10 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * nginx's own filter makes a 304 of If-None-Match and If-Modified-Since, and
- * is left to do so, but for a date beside a tag.  It would also answer If-Match
- * and If-Unmodified-Since, but with a 412 in HTML, so these two are decided
- * here, before it.
+ * Decides what RFC 9110, 13.2.2, says, but for If-Modified-Since, which is
+ * left to nginx's own filter, as a directive of nginx's says how to read it.
+ * That filter would answer If-Match and If-Unmodified-Since with a 412 in
+ * HTML, and If-None-Match after the document has been copied.
  */
 
 
@@ -17,33 +17,29 @@
 
 
 static ngx_uint_t ngx_http_profile_condition_lists(ngx_str_t *list,
-    ngx_str_t *etag);
+    ngx_str_t *etag, ngx_uint_t weak);
 
 
-ngx_uint_t
-ngx_http_profile_condition_holds(ngx_http_request_t *r,
+ngx_http_profile_condition_e
+ngx_http_profile_condition(ngx_http_request_t *r,
     ngx_http_profile_reply_t *reply)
 {
     time_t            since;
-    ngx_table_elt_t  *match;
+    ngx_table_elt_t  *match, *none_match;
 
     if (r != r->main) {
-        return 1;
+        return NGX_HTTP_PROFILE_CONDITION_NONE;
     }
 
+    /* what is decided is taken away: nginx's filter is not to decide again */
+
     match = r->headers_in.if_match;
+    r->headers_in.if_match = NULL;
 
-    if (match != NULL) {
-
-        if (!ngx_http_profile_condition_lists(&match->value,
-                                              &reply->etag))
-        {
-            return 0;
-        }
-
-        /* decided: nginx's filter reads lists in a way of its own */
-
-        r->headers_in.if_match = NULL;
+    if (match != NULL
+        && !ngx_http_profile_condition_lists(&match->value, &reply->etag, 0))
+    {
+        return NGX_HTTP_PROFILE_CONDITION_FAILED;
     }
 
     if (r->headers_in.if_unmodified_since != NULL) {
@@ -54,36 +50,39 @@ ngx_http_profile_condition_holds(ngx_http_request_t *r,
                                r->headers_in.if_unmodified_since->value.data,
                                r->headers_in.if_unmodified_since->value.len);
 
-        if (match == NULL && since != NGX_ERROR && reply->changed > since)
-        {
-            return 0;
-        }
-
         r->headers_in.if_unmodified_since = NULL;
+
+        if (match == NULL && since != NGX_ERROR && reply->changed > since) {
+            return NGX_HTTP_PROFILE_CONDITION_FAILED;
+        }
     }
 
-    if (r->headers_in.if_none_match != NULL) {
+    none_match = r->headers_in.if_none_match;
 
-        /*
-         * Beside a tag a date does not count: RFC 9110, 13.1.3.  nginx's
-         * filter wants both to match, and the date is another one where a
-         * second server with the same record has sent it.
-         */
-
-        r->headers_in.if_modified_since = NULL;
+    if (none_match == NULL || r->disable_not_modified) {
+        return NGX_HTTP_PROFILE_CONDITION_NONE;
     }
 
-    return 1;
+    /* beside a tag a date does not count: RFC 9110, 13.1.3 */
+
+    r->headers_in.if_none_match = NULL;
+    r->headers_in.if_modified_since = NULL;
+
+    return ngx_http_profile_condition_lists(&none_match->value, &reply->etag,
+                                            1)
+           ? NGX_HTTP_PROFILE_CONDITION_NOT_MODIFIED
+           : NGX_HTTP_PROFILE_CONDITION_NONE;
 }
 
 
 /*
- * The strong comparison of RFC 9110: a weak tag, as gzip makes of ours,
- * matches nothing.
+ * RFC 9110, 8.8.3.2: a weak tag, as gzip makes of ours, matches nothing by the
+ * strong comparison, and by the weak one what it is made of.
  */
 
 static ngx_uint_t
-ngx_http_profile_condition_lists(ngx_str_t *list, ngx_str_t *etag)
+ngx_http_profile_condition_lists(ngx_str_t *list, ngx_str_t *etag,
+    ngx_uint_t weak)
 {
     u_char  *p, *last, *tag;
 
@@ -104,6 +103,10 @@ ngx_http_profile_condition_lists(ngx_str_t *list, ngx_str_t *etag)
 
         if (last - p > 1 && p[0] == 'W' && p[1] == '/') {
             p += 2;
+
+            if (weak) {
+                tag = p;
+            }
         }
 
         if (p == last || *p++ != '"') {

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * The two conditions that can make a request fail.
+ * The conditions of a request, but for If-Modified-Since.
  */
 
 
@@ -13,14 +13,21 @@
 #include "ngx_http_profile_module.h"
 
 
+typedef enum {
+    NGX_HTTP_PROFILE_CONDITION_NONE = 0,        /* the document is sent */
+    NGX_HTTP_PROFILE_CONDITION_NOT_MODIFIED,
+    NGX_HTTP_PROFILE_CONDITION_FAILED
+} ngx_http_profile_condition_e;
+
+
 /*
- * Whether If-Match and If-Unmodified-Since let the document be sent.  Takes
- * what is decided out of the request's headers, so that nginx's own filter
- * decides the rest and nothing else.
+ * Compares with the reply's etag and time of change.  Takes what is decided
+ * out of the request's headers, so that nginx's own filter decides the rest
+ * and nothing else.
  */
 
-ngx_uint_t ngx_http_profile_condition_holds(ngx_http_request_t *r,
-    ngx_http_profile_reply_t *reply);
+ngx_http_profile_condition_e ngx_http_profile_condition(
+    ngx_http_request_t *r, ngx_http_profile_reply_t *reply);
 
 
 #endif /* _NGX_HTTP_PROFILE_CONDITION_H_INCLUDED_ */

@@ -30,9 +30,6 @@ static ngx_int_t ngx_http_profile_answer(ngx_http_request_t *r,
 #if (NGX_THREADS)
 static void ngx_http_profile_resume(ngx_http_request_t *r);
 #endif
-static ngx_http_profile_result_e ngx_http_profile_fetch(
-    ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
-    ngx_http_profile_reply_t *reply);
 static ngx_http_profile_result_e ngx_http_profile_find(ngx_http_request_t *r,
     ngx_http_profile_request_t *ctx, ngx_http_profile_reply_t *reply);
 static ngx_http_profile_result_e ngx_http_profile_find_document(
@@ -46,7 +43,11 @@ static ngx_http_profile_result_e ngx_http_profile_find_record(
     const profile_view_t *view, profile_document_t *found);
 static ngx_http_profile_result_e ngx_http_profile_not_ready(
     ngx_http_profile_request_t *ctx);
-static ngx_http_profile_result_e ngx_http_profile_copy(ngx_http_request_t *r,
+static ngx_http_profile_result_e ngx_http_profile_reply(ngx_http_request_t *r,
+    profile_document_t *found, ngx_http_profile_reply_t *reply);
+static ngx_int_t ngx_http_profile_copy_etag(ngx_http_request_t *r,
+    profile_document_t *found, ngx_http_profile_reply_t *reply);
+static ngx_int_t ngx_http_profile_copy_body(ngx_http_request_t *r,
     profile_document_t *found, ngx_http_profile_reply_t *reply);
 static ngx_http_profile_count_e ngx_http_profile_counted(
     ngx_http_request_t *r, ngx_http_profile_result_e result);
@@ -140,7 +141,7 @@ ngx_http_profile_answer(ngx_http_request_t *r,
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
 
     if (result == NGX_HTTP_PROFILE_FOUND) {
-        result = ngx_http_profile_fetch(r, ctx, &reply);
+        result = ngx_http_profile_find(r, ctx, &reply);
         ctx->looked = 1;
     }
 
@@ -155,24 +156,6 @@ ngx_http_profile_answer(ngx_http_request_t *r,
                            ngx_http_profile_counted(r, result));
 
     return rc;
-}
-
-
-static ngx_http_profile_result_e
-ngx_http_profile_fetch(ngx_http_request_t *r,
-    ngx_http_profile_request_t *ctx, ngx_http_profile_reply_t *reply)
-{
-    ngx_http_profile_result_e  result;
-
-    result = ngx_http_profile_find(r, ctx, reply);
-
-    if (result == NGX_HTTP_PROFILE_FOUND
-        && !ngx_http_profile_condition_holds(r, reply))
-    {
-        return NGX_HTTP_PROFILE_PRECONDITION_FAILED;
-    }
-
-    return result;
 }
 
 
@@ -203,7 +186,7 @@ ngx_http_profile_find(ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
     }
 
     if (result == NGX_HTTP_PROFILE_FOUND) {
-        result = ngx_http_profile_copy(r, &found, reply);
+        result = ngx_http_profile_reply(r, &found, reply);
     }
 
     ngx_http_profile_store_end(store);
@@ -318,15 +301,52 @@ ngx_http_profile_not_ready(ngx_http_profile_request_t *ctx)
 }
 
 
+/* What nobody is sent is not copied: it would be fetched from memory. */
+
 static ngx_http_profile_result_e
-ngx_http_profile_copy(ngx_http_request_t *r, profile_document_t *found,
+ngx_http_profile_reply(ngx_http_request_t *r, profile_document_t *found,
+    ngx_http_profile_reply_t *reply)
+{
+    if (ngx_http_profile_copy_etag(r, found, reply) != NGX_OK) {
+        return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
+    }
+
+    reply->status = NGX_HTTP_OK;
+    reply->changed = (time_t) found->changed;
+    reply->body.len = found->body.len;
+    reply->body.data = NULL;
+
+    switch (ngx_http_profile_condition(r, reply)) {
+
+    case NGX_HTTP_PROFILE_CONDITION_FAILED:
+        return NGX_HTTP_PROFILE_PRECONDITION_FAILED;
+
+    case NGX_HTTP_PROFILE_CONDITION_NOT_MODIFIED:
+        reply->status = NGX_HTTP_NOT_MODIFIED;
+        return NGX_HTTP_PROFILE_FOUND;
+
+    default: /* NGX_HTTP_PROFILE_CONDITION_NONE */
+        break;
+    }
+
+    if (r == r->main && r->method == NGX_HTTP_HEAD) {
+        return NGX_HTTP_PROFILE_FOUND;
+    }
+
+    return (ngx_http_profile_copy_body(r, found, reply) == NGX_OK)
+           ? NGX_HTTP_PROFILE_FOUND : NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
+}
+
+
+static ngx_int_t
+ngx_http_profile_copy_etag(ngx_http_request_t *r, profile_document_t *found,
     ngx_http_profile_reply_t *reply)
 {
     u_char  *p;
 
-    p = ngx_pnalloc(r->pool, NGX_HTTP_PROFILE_ETAG_LEN + found->body.len);
+    p = ngx_pnalloc(r->pool, NGX_HTTP_PROFILE_ETAG_LEN);
     if (p == NULL) {
-        return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;
+        return NGX_ERROR;
     }
 
     reply->etag.len = NGX_HTTP_PROFILE_ETAG_LEN;
@@ -334,19 +354,28 @@ ngx_http_profile_copy(ngx_http_request_t *r, profile_document_t *found,
 
     *p++ = '"';
     p = ngx_hex_dump(p, (u_char *) found->hash, PROFILE_HASH_SIZE);
-    *p++ = '"';
+    *p = '"';
 
-    ngx_memcpy(p, found->body.data, found->body.len);
-
-    reply->body.len = found->body.len;
-    reply->body.data = p;
-    reply->changed = (time_t) found->changed;
-
-    return NGX_HTTP_PROFILE_FOUND;
+    return NGX_OK;
 }
 
 
-/* A 304 is made by a filter, while the header is sent. */
+static ngx_int_t
+ngx_http_profile_copy_body(ngx_http_request_t *r, profile_document_t *found,
+    ngx_http_profile_reply_t *reply)
+{
+    reply->body.data = ngx_pnalloc(r->pool, found->body.len);
+    if (reply->body.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(reply->body.data, found->body.data, found->body.len);
+
+    return NGX_OK;
+}
+
+
+/* A filter may make a 304, while the header is sent. */
 
 static ngx_http_profile_count_e
 ngx_http_profile_counted(ngx_http_request_t *r,

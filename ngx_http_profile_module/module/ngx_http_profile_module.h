@@ -69,9 +69,13 @@ typedef enum {
 } ngx_http_profile_result_e;
 
 
-/* A copy of what the store holds: it outlives the snapshot. */
+/*
+ * A copy of what the store holds: it outlives the snapshot.  A body that is not
+ * to be sent, of a 304 or to HEAD, has a length and no data.
+ */
 
 typedef struct {
+    ngx_uint_t                  status;
     ngx_str_t                   body;
     ngx_str_t                   etag;
     time_t                      changed;

@@ -46,6 +46,8 @@ static ngx_int_t ngx_http_profile_send(ngx_http_request_t *r,
     ngx_str_t *body, ngx_str_t *cache_control);
 static ngx_int_t ngx_http_profile_output(ngx_http_request_t *r,
     ngx_str_t *type, ngx_str_t *body);
+static void ngx_http_profile_content(ngx_http_request_t *r, ngx_str_t *type,
+    size_t len);
 static ngx_int_t ngx_http_profile_error_headers(ngx_http_request_t *r,
     ngx_http_profile_result_e result);
 static ngx_int_t ngx_http_profile_retry_later(ngx_http_request_t *r);
@@ -147,7 +149,7 @@ ngx_http_profile_send_document(ngx_http_request_t *r,
 
     plcf = ngx_http_get_module_loc_conf(r, ngx_http_profile_module);
 
-    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.status = reply->status;
 
     if (ngx_http_profile_last_modified(r, reply->changed) != NGX_OK) {
         return NGX_ERROR;
@@ -294,32 +296,36 @@ static ngx_int_t
 ngx_http_profile_output(ngx_http_request_t *r, ngx_str_t *type,
     ngx_str_t *body)
 {
-    u_char       *p;
     ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_chain_t   out;
 
     /* everything is allocated before the header is sent */
 
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
+    b = NULL;
+
+    if (body->data != NULL) {
+        b = ngx_calloc_buf(r->pool);
+        if (b == NULL) {
+            return NGX_ERROR;
+        }
     }
 
-    /* "gzip_types" and the like compare a type without its parameters */
-
-    p = ngx_strlchr(type->data, type->data + type->len, ';');
-
-    r->headers_out.content_type = *type;
-    r->headers_out.content_type_len = (p == NULL) ? type->len
-                                                  : (size_t) (p - type->data);
-    r->headers_out.content_type_lowcase = NULL;
-    r->headers_out.content_length_n = body->len;
+    if (r->headers_out.status != NGX_HTTP_NOT_MODIFIED) {
+        ngx_http_profile_content(r, type, body->len);
+    }
 
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
         return rc;
+    }
+
+    if (b == NULL) {
+
+        /* a filter that waits for the body has kept the header */
+
+        return ngx_http_send_special(r, NGX_HTTP_LAST);
     }
 
     b->pos = body->data;
@@ -332,6 +338,23 @@ ngx_http_profile_output(ngx_http_request_t *r, ngx_str_t *type,
     out.next = NULL;
 
     return ngx_http_output_filter(r, &out);
+}
+
+
+static void
+ngx_http_profile_content(ngx_http_request_t *r, ngx_str_t *type, size_t len)
+{
+    u_char  *p;
+
+    /* "gzip_types" and the like compare a type without its parameters */
+
+    p = ngx_strlchr(type->data, type->data + type->len, ';');
+
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = (p == NULL) ? type->len
+                                                  : (size_t) (p - type->data);
+    r->headers_out.content_type_lowcase = NULL;
+    r->headers_out.content_length_n = len;
 }
 
 
