@@ -89,7 +89,8 @@ group() {
         # What the module is compared with.  lua-nginx-redis would bring
         # nginx-extras, two dozen modules: t/bench/peers unpacks it.
         echo libnginx-mod-http-lua lua-nginx-string
-        echo redis-server:redis-server memcached:memcached
+        echo redis-server:redis-server memcached:memcached \
+            lmdb-utils:mdb_load
         ;;
     matrix)
         echo debootstrap:debootstrap debian-archive-keyring git:git \

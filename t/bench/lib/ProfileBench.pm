@@ -549,7 +549,9 @@ sub check_same_size {
 # kept. A kind has a server, a path, "random", a number of records of which
 # each request asks for one, or "list", a file of lines of a path, a tab and a
 # header; "headers"; "status" where it is an error's, as wrk counts those; a
-# "pause" after each reply, in milliseconds; "connections" and "load_cores".
+# "pause" after each reply, in milliseconds; "at_once", how many random ones are
+# asked before the first reply, whose waiting times wrk does not count rightly;
+# "connections" and "load_cores".
 
 sub wrk_run {
     my ($kind, $seconds) = @_;
@@ -563,6 +565,7 @@ sub wrk_run {
     local $ENV{BENCH_PATH} = $kind->{path} // '';
     local $ENV{BENCH_RANDOM} = $kind->{random} // 0;
     local $ENV{BENCH_LIST} = $kind->{list} // '';
+    local $ENV{BENCH_AT_ONCE} = $kind->{at_once} // 1;
     local $ENV{BENCH_PAUSE} = $kind->{pause} // 0;
     local $ENV{BENCH_HEADERS} = join "\n", @{ _headers($kind) };
 
@@ -584,7 +587,8 @@ sub wrk_run {
 
     return { requests => $requests, seconds => $us / 1e6, errors => $failed,
              max => $max / 1000,
-             percentiles => [ map { $_ / 1000 } @percentiles ] };
+             percentiles => [ ($kind->{at_once} // 1) > 1
+                              ? () : map { $_ / 1000 } @percentiles ] };
 }
 
 
@@ -600,6 +604,7 @@ sub _wrk_script {
 local path, n = os.getenv("BENCH_PATH"), tonumber(os.getenv("BENCH_RANDOM"))
 local list = os.getenv("BENCH_LIST")
 local random, format = math.random, wrk.format
+local at_once = tonumber(os.getenv("BENCH_AT_ONCE"))
 local lines = {}
 local pause = tonumber(os.getenv("BENCH_PAUSE"))
 
@@ -625,8 +630,20 @@ function init(args)
         request = function() return lines[random(#lines)] end
 
     elseif n > 0 then
-        request = function()
-            return format("GET", path .. (100000000 + random(0, n - 1)))
+        local before, after = format("GET", path .. "@"):match("^(.-)@(.*)$")
+
+        local one = function()
+            return before .. random(100000000, 99999999 + n) .. after
+        end
+
+        request = at_once == 1 and one or function()
+            local several = {}
+
+            for i = 1, at_once do
+                several[i] = one()
+            end
+
+            return table.concat(several)
         end
 
     else
@@ -797,13 +814,14 @@ sub print_table {
         my $f = $kind->{figures};
         my $other = $by_name{ $kind->{base} // $base };
 
-        printf "%-26s %10.0f %8.2f %15s %6.2f %8.3f %8.3f %8.3f %6.2f %7d  "
-               . "%s\n",
+        printf "%-26s %10.0f %8.2f %15s %6.2f %8s %8s %8s %6s %7d  %s\n",
                $kind->{name}, median($f->{rate}), median($f->{cpu}),
                sprintf('%.2f %.2f', min(@{ $f->{cpu} }), max(@{ $f->{cpu} })),
                _ratio($f->{cpu}, $other->{figures}{cpu}),
-               median($f->{p50}), median($f->{p99}), median($f->{p999}),
-               _ratio($f->{p99}, $other->{figures}{p99}),
+               (map { $f->{$_} ? sprintf '%.3f', median($f->{$_}) : '-' }
+                qw(p50 p99 p999)),
+               $f->{p99} ? sprintf '%.2f', _ratio($f->{p99},
+                                                  $other->{figures}{p99}) : '-',
                sum0(@{ $f->{errors} }),
                $other == $kind ? '' : $other->{name};
     }
