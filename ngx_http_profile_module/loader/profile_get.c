@@ -14,6 +14,9 @@
 #include "profile_user.h"
 
 
+static int profile_get_read(const profile_config_t *config,
+    const profile_config_workspace_t *workspace,
+    const profile_config_entity_t *entity, const char *record_id);
 static int profile_get_record(const profile_view_t *view,
     const profile_config_workspace_t *workspace,
     const profile_config_entity_t *entity, const char *record_id,
@@ -24,11 +27,7 @@ int
 profile_command_get(const profile_options_t *options)
 {
     int                          rc;
-    char                        *directory;
-    profile_error_t              err;
-    profile_reader_t            *reader;
     profile_config_t            *config;
-    const profile_view_t        *view;
     profile_config_entity_t     *entity;
     profile_config_workspace_t  *workspace;
 
@@ -36,6 +35,8 @@ profile_command_get(const profile_options_t *options)
     if (config == NULL) {
         return PROFILE_EXIT_CONFIGURATION;
     }
+
+    rc = PROFILE_EXIT_CONFIGURATION;
 
     workspace = profile_config_workspace(config, options->arguments[0]);
 
@@ -47,16 +48,34 @@ profile_command_get(const profile_options_t *options)
                     (workspace == NULL) ? "workspace" : "entity",
                     options->arguments[(workspace == NULL) ? 0 : 1],
                     options->config);
-        profile_config_free(config);
-        return PROFILE_EXIT_CONFIGURATION;
-    }
 
-    if (!workspace->enabled) {
+    } else if (!workspace->enabled) {
         profile_say("workspace \"%s\" is disabled in %s", workspace->name,
                     options->config);
-        profile_config_free(config);
-        return PROFILE_EXIT_CONFIGURATION;
+
+    } else {
+        rc = profile_get_read(config, workspace, entity,
+                              options->arguments[2]);
     }
+
+    profile_config_free(config);
+
+    return rc;
+}
+
+
+/* The exit status. */
+
+static int
+profile_get_read(const profile_config_t *config,
+    const profile_config_workspace_t *workspace,
+    const profile_config_entity_t *entity, const char *record_id)
+{
+    int                    rc;
+    char                  *directory;
+    profile_error_t        err;
+    profile_reader_t      *reader;
+    const profile_view_t  *view;
 
     directory = profile_config_path(config, config->store);
     reader = NULL;
@@ -73,8 +92,7 @@ profile_command_get(const profile_options_t *options)
     }
 
     if (rc == PROFILE_OK) {
-        rc = profile_get_record(view, workspace, entity,
-                                options->arguments[2], &err);
+        rc = profile_get_record(view, workspace, entity, record_id, &err);
         profile_reader_end(reader);
     }
 
@@ -90,7 +108,6 @@ profile_command_get(const profile_options_t *options)
 
     profile_reader_close(reader);
     free(directory);
-    profile_config_free(config);
 
     return rc;
 }

@@ -45,19 +45,18 @@ typedef struct {
 static void profile_main_descriptors(void);
 static int profile_main_run(int argc, char **argv);
 static int profile_main_options(int argc, char **argv,
-    profile_options_t *options, int *given);
+    profile_options_t *options, int *given, const char **name);
 static int profile_main_option(int option, profile_options_t *options,
     int *given);
 static const profile_command_t *profile_main_command(int argc, char **argv,
     int given);
+static const profile_command_t *profile_main_find(const char *name);
 static int profile_main_help(const profile_options_t *options);
 static int profile_main_version(const profile_options_t *options);
 static void profile_main_usage(FILE *out);
 
 
 static const profile_command_t  profile_commands[] = {
-
-    /* the first two are also what --help and --version run */
 
     { "help", 0, 0, profile_main_help },
 
@@ -167,16 +166,19 @@ profile_main_descriptors(void)
 static int
 profile_main_run(int argc, char **argv)
 {
-    int                       rc, given;
+    int                       given;
+    const char               *name;
     profile_options_t         options;
     const profile_command_t  *command;
 
     memset(&options, 0, sizeof(profile_options_t));
 
-    rc = profile_main_options(argc, argv, &options, &given);
+    command = NULL;
 
-    command = (rc == 0) ? profile_main_command(argc, argv, given)
-              : (rc > 0) ? &profile_commands[rc - 1] : NULL;
+    if (profile_main_options(argc, argv, &options, &given, &name) == 0) {
+        command = (name != NULL) ? profile_main_find(name)
+                                 : profile_main_command(argc, argv, given);
+    }
 
     if (command == NULL) {
         profile_main_usage(stderr);
@@ -193,15 +195,19 @@ profile_main_run(int argc, char **argv)
 }
 
 
-/* 0, 1 where help is wanted, 2 the version, -1 after a mistake. */
+/*
+ * 0, or -1 after a mistake.  *name is the command that --help or --version
+ * stands for, whatever else the line has, or NULL.
+ */
 
 static int
 profile_main_options(int argc, char **argv, profile_options_t *options,
-    int *given)
+    int *given, const char **name)
 {
     int  option;
 
     *given = 0;
+    *name = NULL;
 
     /* getopt() would put a path before its messages */
 
@@ -216,10 +222,12 @@ profile_main_options(int argc, char **argv, profile_options_t *options,
             return 0;
 
         case 'h':
-            return 1;
+            *name = "help";
+            return 0;
 
         case 'V':
-            return 2;
+            *name = "version";
+            return 0;
 
         case '?':
             profile_say("\"%s\" is not an option, or lacks its value",
@@ -292,13 +300,9 @@ profile_main_command(int argc, char **argv, int given)
         return NULL;
     }
 
-    for (command = profile_commands; command->name != NULL; command++) {
-        if (strcmp(argv[optind], command->name) == 0) {
-            break;
-        }
-    }
+    command = profile_main_find(argv[optind]);
 
-    if (command->name == NULL) {
+    if (command == NULL) {
         profile_say("there is no command \"%s\"", argv[optind]);
         return NULL;
     }
@@ -318,6 +322,21 @@ profile_main_command(int argc, char **argv, int given)
     }
 
     return command;
+}
+
+
+static const profile_command_t *
+profile_main_find(const char *name)
+{
+    const profile_command_t  *command;
+
+    for (command = profile_commands; command->name != NULL; command++) {
+        if (strcmp(name, command->name) == 0) {
+            return command;
+        }
+    }
+
+    return NULL;
 }
 
 
