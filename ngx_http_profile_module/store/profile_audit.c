@@ -80,6 +80,8 @@ static int profile_audit_cursor(profile_audit_t *audit,
     profile_audit_entry_t *entry, profile_error_t *err);
 static int profile_audit_record(profile_audit_t *audit,
     profile_audit_entry_t *entry, profile_error_t *err);
+static void profile_audit_enter(profile_audit_t *audit,
+    uint32_t incarnation);
 static int profile_audit_lookup(profile_audit_t *audit,
     profile_audit_entry_t *entry, profile_error_t *err);
 static int profile_audit_is_key(const profile_audit_entry_t *entry,
@@ -620,7 +622,7 @@ profile_audit_record(profile_audit_t *audit, profile_audit_entry_t *entry,
     uint32_t                incarnation;
     profile_bytes_t         id;
     profile_document_t     *record;
-    profile_audit_owner_t   wanted, *owner;
+    profile_audit_owner_t  *owner;
 
     (void) err;
 
@@ -634,17 +636,7 @@ profile_audit_record(profile_audit_t *audit, profile_audit_entry_t *entry,
     profile_audit_sort(audit);
 
     if (audit->ordinal == 0 || incarnation != audit->incarnation) {
-
-        memset(&wanted, 0, sizeof(profile_audit_owner_t));
-        wanted.incarnation = incarnation;
-
-        audit->incarnation = incarnation;
-        audit->ordinal = 0;
-        audit->owner = (audit->nowners == 0)
-                       ? NULL
-                       : bsearch(&wanted, audit->owners, audit->nowners,
-                                 sizeof(profile_audit_owner_t),
-                                 profile_audit_compare);
+        profile_audit_enter(audit, incarnation);
     }
 
     owner = audit->owner;
@@ -689,6 +681,26 @@ profile_audit_record(profile_audit_t *audit, profile_audit_entry_t *entry,
     }
 
     return PROFILE_OK;
+}
+
+
+/* The records of an incarnation lie side by side. */
+
+static void
+profile_audit_enter(profile_audit_t *audit, uint32_t incarnation)
+{
+    profile_audit_owner_t  wanted;
+
+    memset(&wanted, 0, sizeof(profile_audit_owner_t));
+    wanted.incarnation = incarnation;
+
+    audit->incarnation = incarnation;
+    audit->ordinal = 0;
+    audit->owner = (audit->nowners == 0)
+                   ? NULL
+                   : bsearch(&wanted, audit->owners, audit->nowners,
+                             sizeof(profile_audit_owner_t),
+                             profile_audit_compare);
 }
 
 

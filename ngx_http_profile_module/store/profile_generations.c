@@ -7,6 +7,7 @@
 
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static void profile_generations_look(profile_writer_t *writer,
     const profile_generation_t *live, const char *name,
     profile_generations_t *generations);
 static int profile_generations_has(const char *path, const char *name);
+static int profile_generations_lacks(const char *path, const char *name);
 static int profile_generations_is_empty(const char *path);
 static profile_generation_use_e profile_generations_use(const char *path);
 static profile_generation_use_e profile_generations_count(const char *path);
@@ -204,6 +206,22 @@ profile_generations_has(const char *path, const char *name)
 }
 
 
+/* Not the opposite: of a file that cannot be looked at, neither is known. */
+
+static int
+profile_generations_lacks(const char *path, const char *name)
+{
+    char              file[PATH_MAX];
+    struct stat       st;
+    profile_error_t   ignored;
+
+    return profile_path(file, sizeof(file), path, name, &ignored)
+           == PROFILE_OK
+           && stat(file, &st) == -1
+           && errno == ENOENT;
+}
+
+
 /* A folder that was made, and nothing after it. */
 
 static int
@@ -242,7 +260,7 @@ profile_generations_use(const char *path)
 {
     /* its removal had begun */
 
-    if (!profile_generations_has(path, PROFILE_DATA_FILE)) {
+    if (profile_generations_lacks(path, PROFILE_DATA_FILE)) {
         return PROFILE_GENERATION_FREE;
     }
 

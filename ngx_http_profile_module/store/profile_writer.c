@@ -54,6 +54,10 @@ static int profile_writer_lock(profile_writer_t *writer,
 static int profile_writer_try_lock(int fd);
 static int profile_writer_check(profile_writer_t *writer,
     profile_error_t *err);
+static int profile_writer_check_data(profile_writer_t *writer,
+    profile_error_t *err);
+static int profile_writer_check_lock(profile_writer_t *writer,
+    profile_error_t *err);
 static int profile_writer_require(const profile_writer_t *writer,
     const char *directory, const char *name, mode_t mode,
     profile_error_t *err);
@@ -465,7 +469,6 @@ static int
 profile_writer_check(profile_writer_t *writer, profile_error_t *err)
 {
     int          rc;
-    char         path[PATH_MAX];
     const char  *gen;
     struct stat  st;
 
@@ -486,9 +489,28 @@ profile_writer_check(profile_writer_t *writer, profile_error_t *err)
     }
 
     if (rc == PROFILE_OK) {
-        rc = profile_path(path, sizeof(path), gen, PROFILE_DATA_FILE, err);
+        rc = profile_writer_check_data(writer, err);
     }
 
+    if (rc == PROFILE_OK && !writer->generation.sealed) {
+        rc = profile_writer_check_lock(writer, err);
+    }
+
+    return rc;
+}
+
+
+static int
+profile_writer_check_data(profile_writer_t *writer, profile_error_t *err)
+{
+    int          rc;
+    char         path[PATH_MAX];
+    const char  *gen;
+    struct stat  st;
+
+    gen = writer->generation.path;
+
+    rc = profile_path(path, sizeof(path), gen, PROFILE_DATA_FILE, err);
     if (rc != PROFILE_OK) {
         return rc;
     }
@@ -516,15 +538,21 @@ profile_writer_check(profile_writer_t *writer, profile_error_t *err)
     rc = profile_writer_require(writer, gen, PROFILE_DATA_FILE,
                                 PROFILE_DATA_MODE, err);
 
-    if (rc != PROFILE_OK || writer->generation.sealed) {
-        return rc;
-    }
+    return (rc == PROFILE_OK && !writer->generation.sealed)
+           ? profile_modes_access(path, R_OK|W_OK, err) : rc;
+}
 
-    rc = profile_modes_access(path, R_OK|W_OK, err);
 
-    if (rc == PROFILE_OK) {
-        rc = profile_path(path, sizeof(path), gen, PROFILE_LOCK_FILE, err);
-    }
+static int
+profile_writer_check_lock(profile_writer_t *writer, profile_error_t *err)
+{
+    int          rc;
+    char         path[PATH_MAX];
+    const char  *gen;
+
+    gen = writer->generation.path;
+
+    rc = profile_path(path, sizeof(path), gen, PROFILE_LOCK_FILE, err);
 
     if (rc == PROFILE_OK) {
         rc = profile_publish_lock(path, &writer->owner, err);
