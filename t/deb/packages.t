@@ -45,6 +45,7 @@ spew("$Root/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 0\n");
 chmod 0755, "$Root/usr/sbin/policy-rc.d";
 
 subtest 'install' => \&install;
+subtest 'pages' => \&pages;
 subtest 'units' => \&units;
 subtest 'set up' => \&setup;
 subtest 'load' => \&load;
@@ -128,6 +129,33 @@ sub listing {
                                     '*profile*');
 
     return grep { !$Before{$_} && !m{/dpkg/} } sort @found;
+}
+
+
+# What a page refers to is there, but for what is nobody's on a machine that has
+# the packages, or has another name by Debian's rules.
+
+sub pages {
+    my $doc = "$Root/usr/share/doc/profile-loader";
+    my %elsewhere = map { $_ => 1 } qw(LICENSE CHANGES CONTRIBUTING.md
+                                       ../CHANGES ../share/entities.html);
+    my $links = 0;
+    my @missing;
+
+    for my $page ("$doc/README.md", glob "$doc/docs/*.md") {
+        my ($folder) = $page =~ m{(.*/)};
+
+        for my $link (slurp($page) =~ /\]\(([^):#]+)[)#]/g) {
+            next if $elsewhere{$link};
+            $links++;
+            push @missing, "$page: $link" if !-e "$folder$link";
+        }
+    }
+
+    is(join("\n", @missing), '', 'what pages refer to');
+    cmp_ok($links, '>', 100, "$links references");
+
+    return;
 }
 
 
