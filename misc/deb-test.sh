@@ -13,6 +13,7 @@ umask 022
 test=$PWD/build/deb-test
 bare=$test/bare
 copy=$test/root
+boot=$test/boot
 later=$test/later
 
 unset DEB_SUFFIX DEB_BUILD_OPTIONS
@@ -54,10 +55,13 @@ if [ ! -d "$bare" ]; then
     fi
 fi
 
+# What a container boots with, and what the page's commands want.
+systemd='systemd-sysv curl'
+
 # fetch [COMMAND]: what the packages depend on, after COMMAND.
 fetch() {
     misc/root.sh run "$bare" sh -c "${1:-:} && apt-get -y --download-only \
-        install /srv/packages/*.deb" >"$test/fetch.log" 2>&1 </dev/null
+        install $systemd /srv/packages/*.deb" >"$test/fetch.log" 2>&1 </dev/null
 }
 
 rm -rf "$bare/srv/packages"
@@ -74,13 +78,34 @@ cp -a "$bare" "$copy"
 mkdir "$copy/srv/later"
 cp "$later"/*.deb "$copy/srv/later"
 
+# try ROOT COMMAND...: which fails where COMMAND does, and then keeps ROOT.
 status=0
-PROFILE_DEB_ROOT=$copy misc/root.sh beside "$copy" prove t/deb </dev/null \
-    || status=$?
+try() {
+    root=$1
+    shift
+    if "$@" </dev/null; then
+        rm -rf --one-file-system "$root"
+    else
+        status=1
+        echo "the root of this run: $root" >&2
+    fi
+}
 
-if [ $status = 0 ]; then
-    rm -rf --one-file-system "$copy"
+PROFILE_DEB_ROOT=$copy try "$copy" misc/root.sh beside "$copy" prove t/deb
+
+# A second copy boots, where this machine lets a container.
+rm -rf --one-file-system "$boot"
+cp -a "$bare" "$boot"
+# shellcheck disable=SC2086
+misc/root.sh test "$boot" apt-get -y install $systemd \
+    >"$test/boot.log" 2>&1 </dev/null
+if timeout -k 10 60 systemd-nspawn --quiet --register=no --keep-unit \
+    --private-network --boot --directory "$boot" systemd.unit=poweroff.target \
+    >>"$test/boot.log" 2>&1 </dev/null; then
+    PROFILE_DEB_BOOT=$boot try "$boot" prove t/deb/systemd.t
 else
-    echo "the root of this run: build/deb-test/root" >&2
+    rm -rf --one-file-system "$boot"
+    echo "no container boots here: systemd does not run" >&2
 fi
+
 exit $status

@@ -105,7 +105,7 @@ group() {
         group deb
         group matrix
         echo lintian:lintian perl strace:strace systemd:systemd-analyze \
-            curl:curl
+            systemd-container:systemd-nspawn curl:curl
         ;;
     *)
         echo "deps.sh: unknown group \"$1\"" >&2
