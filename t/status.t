@@ -573,3 +573,22 @@ invalid number of arguments in "profile_status" directive
 --- error_log
 [emerg]
 "profile_max_age" directive is not allowed here
+
+
+
+=== TEST 33: a path with a slash at its end names the same store
+--- config
+    location /api/ {
+        profile_store $TEST_NGINX_PROFILE_STORE/;
+        profile_api;
+    }
+    location = /status {
+        profile_store $TEST_NGINX_PROFILE_STORE;
+        profile_status;
+    }
+--- request eval
+["GET /api/entities", "GET /status"]
+--- more_headers
+Authorization: Bearer key
+--- response_body_like eval
+['^\{"data":\[', '"store":"/[^"]+/store",.*"requests":\{"hit":[1-9]']

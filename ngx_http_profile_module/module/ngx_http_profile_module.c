@@ -517,6 +517,12 @@ ngx_http_profile_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    /* one store, with one timer and one set of counters, has one name */
+
+    while (directory.len > 1 && directory.data[directory.len - 1] == '/') {
+        directory.data[--directory.len] = '\0';
+    }
+
     plcf->store = ngx_http_profile_add_store(cf, &directory);
 
     return (plcf->store == NULL) ? NGX_CONF_ERROR : NGX_CONF_OK;
