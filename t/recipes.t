@@ -67,6 +67,15 @@ sub install {
         write_example($1, $Block{$test}{text}) if $test =~ /^file (\S+)$/;
     }
 
+    # As nginx's own file has them.
+    write_example('/etc/nginx/mime.types', <<'END');
+types {
+    text/html html;
+    text/css css;
+    application/javascript js;
+}
+END
+
     for my $file (glob "$Top/docs/examples/site/*") {
         copy($file, "$Root/srv/www") or die "$file: $!\n";
     }
@@ -90,7 +99,7 @@ sub restore {
 }
 
 
-# nginx with a block of the page, and types as nginx's own file has them.
+# nginx with a block of the page.
 
 sub serve {
     my ($test, $more) = @_;
@@ -98,11 +107,6 @@ sub serve {
     text($test);
     unlink "$Root/var/log/nginx/recipe.log";
     start_nginx(wrap($Block{$test}, <<"END" . ($more // '')));
-types {
-    text/html html;
-    text/css css;
-    application/javascript js;
-}
 log_format connections '\$connection \$status';
 access_log $Root/var/log/nginx/recipe.log connections;
 END
@@ -165,6 +169,7 @@ sub sidebar {
     script('sh sidebar');
     is_private('/etc/nginx/sidebar-key.conf');
     serve('http sidebar');
+    run_session('sidebar', text('session sidebar'));
 
     my $reply = get($path, Origin => $origin);
     my %header = %{ $reply->{headers} };
@@ -245,6 +250,12 @@ sub site {
     like(visitor($good), qr/\A\{"data":\{"id":"478060","first_name":"Boris"/,
          'the record is in the page');
     like(visitor(cookie(id => '478061')), qr/Ada/, 'of another visitor');
+
+    like(run_sh(text('sh seal') . text('sh look')),
+         qr/^<meta name="visitor" content=".*&quot;Boris&quot;/m,
+         'as the page looks at it');
+    is(get('/site.css')->{headers}{'content-type'}, 'text/css',
+       'files have their types');
 
     is(visitor(), '', 'nobody');
     is(visitor(cookie(old => 1)), '', 'a cookie that is too old');

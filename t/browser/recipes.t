@@ -107,6 +107,14 @@ sub install {
         write_example($1, $Block{$test}{text}) if $test =~ /^file (\S+)$/;
     }
 
+    write_example('/etc/nginx/mime.types', <<'END');
+types {
+    text/html html;
+    text/css css;
+    application/javascript js;
+}
+END
+
     append('customers', @Hostile);
     append('visitors', map { { id => "$_", %{ $Visitor{$_} } } }
                        sort keys %Visitor);
@@ -162,11 +170,6 @@ sub serve {
     my $text = $Block{$test}{text} . ($more // '');
 
     start_nginx(wrap({ test => $test, text => $text }, <<'END'));
-types {
-    text/html html;
-    text/css css;
-    application/javascript js;
-}
 access_log off;
 # Browsers connect before they have anything to ask.
 client_header_timeout 1s;
