@@ -314,6 +314,13 @@ sub manifest {
     like($Block{'http sidebar'}{text}, qr{chrome-extension://$Id\$},
          'nginx admits this one');
 
+    # The browser has taken these letters for itself, without a word to the
+    # extension that asks for one.
+    my $keys = $manifest->{commands}{_execute_action}{suggested_key}{default};
+
+    like($keys, qr/\AAlt\+Shift\+[^ABCGINPRTWXZ]\z/, 'a shortcut');
+    ok(index(slurp("$Top/docs/recipes.md"), $keys) >= 0, 'as the page says');
+
     my $files = join ' ', sort map { s{.*/}{}r }
                 glob "$Top/docs/examples/sidebar/*";
 
@@ -592,6 +599,8 @@ END
 sub keyboard {
     panel('two');
     $Browser->shows('#found', qr/./);
+    is($Browser->js('return document.activeElement.id'), 'id',
+       'an address can be typed at once');
     $Browser->js('document.querySelector("#again").focus()');
 
     my @order;
