@@ -90,6 +90,7 @@ subtest 'several customers' => \&several;
 subtest 'what is found in a page' => \&finding;
 subtest 'hostile records' => \&hostile_records;
 subtest 'what goes wrong' => \&problems;
+subtest 'a slow server' => \&slow_server;
 subtest 'keyboard' => \&keyboard;
 subtest 'screen reader' => \&screen_reader;
 subtest 'light and dark' => \&looks;
@@ -439,7 +440,7 @@ sub several {
     is(found(), 'ada@example.org! boris@example.com nobody@example.net',
        'and marked');
     $Browser->click('#ids li:nth-child(3) button');
-    like($Browser->shows('#problem', qr/./), qr/Nobody is known/,
+    like($Browser->shows('#problem', qr/./), qr/\ANo record\./,
          'another one, of nobody');
     is($Browser->text('#record'), undef, 'the last record is gone');
 
@@ -510,6 +511,8 @@ sub finding {
     panel('many');
     $Browser->shows('#found', qr/./);
     is(scalar(split ' ', found()), 8, 'not too many');
+    like($Browser->shows('#hint', qr/./), qr/There are more on this page/,
+         'which is said');
 
     $Browser->go("chrome-extension://$Id/panel.html?tab=987654");
     like($Browser->shows('#hint', qr/./), qr/cannot be read/,
@@ -550,8 +553,7 @@ sub problems {
 
     lookup('nobody@example.com');
     like($Browser->shows('#problem', qr/./),
-         qr/no customer with exactly this e-mail address\.\s+404 record_not/,
-         'nobody');
+         qr/\ANo record\. .* with exactly this e-mail address\.\z/, 'nobody');
     picture('sidebar-nobody');
     lookup('x' x 501);
     like($Browser->shows('#problem', qr/400/), qr/too long/, 'too long');
@@ -591,6 +593,27 @@ return new Promise(done => {
     look();
 });
 END
+
+    return;
+}
+
+
+sub slow_server {
+    panel('one');
+    shown();
+    $Browser->js(<<'END');
+const real = fetch.bind(window);
+window.fetch = (...args) => new Promise(done => {
+    window.answer = () => done(real(...args));
+});
+END
+    $Browser->fill('#id', 'ada@example.org');
+    $Browser->click('#form .main');
+    like($Browser->shows('#hint', qr/./), qr/Asking the server/, 'is waited for');
+    is($Browser->text('#record'), undef, 'without the last record');
+    $Browser->js('answer()');
+    like(shown(), qr/\AAda King\n/, 'until it answers');
+    is($Browser->text('#hint'), undef, 'and no longer');
 
     return;
 }
@@ -666,7 +689,9 @@ sub looks {
                         shown() },
         choice => sub { panel('many'); $Browser->shows('#found', qr/./) },
         nothing => sub { panel('none'); $Browser->shows('#hint', qr/./) },
-        problem => sub { panel('one'); shown(); lookup('nobody');
+        nobody => sub { panel('one'); shown(); lookup('nobody');
+                        $Browser->shows('#problem', qr/./) },
+        problem => sub { panel('one'); shown(); lookup('x' x 501);
                          $Browser->shows('#problem', qr/./) },
     );
 

@@ -4,6 +4,7 @@
 import { find } from "./find.js";
 
 const SECONDS = 15;
+const SLOW = 500;
 const MOST = 8;
 const DEPTH = 3;
 
@@ -41,12 +42,14 @@ async function configuration() {
 
 // -- requests ---------------------------------------------------------------
 
-// What went wrong, in words; "again" where another try may help.
+// What went wrong, in words; "again" where another try may help, "answer" where
+// nothing did, and there is no record.
 
 class Problem extends Error {
-    constructor(title, text, { code = "", again = false } = {}) {
+    constructor(title, text, { code = "", again = false, answer = false } = {})
+    {
         super(title);
-        Object.assign(this, { title, text, code, again });
+        Object.assign(this, { title, text, code, again, answer });
     }
 }
 
@@ -111,9 +114,9 @@ function refusal(response, code) {
                                    again: status === 429 || status >= 500 });
 
     if (code === "record_not_found") {
-        return about("Nobody is known by this.",
-                     "There is no customer with exactly this "
-                     + config.label.toLowerCase() + ".");
+        return new Problem("No record.", "There is no customer with exactly "
+                           + `this ${config.label.toLowerCase()}.`,
+                           { answer: true });
     }
 
     if (code === "invalid_record_id") {
@@ -232,7 +235,6 @@ function show(id, { data, headers }) {
     const heading = make("h2", "", make("bdi", "", title || id));
 
     heading.id = "title";
-    heading.tabIndex = -1;
 
     $("record").replaceChildren(heading,
         ...(title ? [make("p", "id", make("bdi", "", id))] : []),
@@ -263,7 +265,7 @@ function say(text) {
 
 
 function complain(problem, again) {
-    const box = make("div", "problem",
+    const box = make("div", problem.answer ? "problem answer" : "problem",
                      make("p", "", make("strong", "", problem.title), " ",
                           problem.text));
 
@@ -322,6 +324,11 @@ async function lookup(wanted) {
 
     $("form").setAttribute("aria-busy", "true");
 
+    const slow = setTimeout(() => {
+        hint("Asking the server …");
+        say($("hint").textContent);
+    }, SLOW);
+
     try {
         const reply = await ask(id, signal);
 
@@ -336,7 +343,10 @@ async function lookup(wanted) {
         }
 
     } finally {
+        clearTimeout(slow);
+
         if (!signal.aborted) {
+            $("hint").hidden = true;
             $("form").removeAttribute("aria-busy");
         }
     }
@@ -360,7 +370,7 @@ async function look() {
     try {
         const [{ result }] = await chrome.scripting.executeScript({
             target: { tabId: tab }, func: find,
-            args: [config.pattern, config.selector, MOST] });
+            args: [config.pattern, config.selector, MOST + 1] });
 
         found = result ?? [];
 
@@ -380,7 +390,7 @@ async function look() {
         ids.set(id, ids.get(id) || each.selected);
     }
 
-    $("ids").replaceChildren(...[...ids.keys()].map(id => {
+    $("ids").replaceChildren(...[...ids.keys()].slice(0, MOST).map(id => {
         const button = make("button", "", make("bdi", "", id));
         const item = make("li", "", button);
 
@@ -400,8 +410,12 @@ async function look() {
         lookup(chosen);
 
     } else if (ids.size === 0) {
-        hint(`${config.label}: there is none on this page. Select one there, `
-             + "or type it above.");
+        hint(`${config.label}: none on this page. Type one above.`);
+        say($("hint").textContent);
+
+    } else if (ids.size > MOST) {
+        hint("There are more on this page. Select the one you mean there, "
+             + "then press Read page.");
         say($("hint").textContent);
 
     } else {
