@@ -449,7 +449,7 @@ sub refusals {
     $server =~ s/profile_api;/$& limit_conn job 2; limit_conn_status 403;
                               if (\$refused) { return 503; }/;
     $server =~ s/limit_req zone=.*;//;
-    $server =~ s/^ *429  1;/503  1;/m;
+    $server =~ s/^ *429  1;/503  2;/m;
 
     local $Block{'http batch'} = { test => 'http', text => $server };
 
@@ -466,8 +466,11 @@ END
          join "\n", 'email', @ids, 'ada@example.org', '');
 
     my $out = run_sh(enrich_line('--connections 2 --add plan'
-                                 . ' /srv/exports/many.csv'));
+                                 . ' /srv/exports/many.csv 2>/srv/said'));
 
+    like(slurp("$Root/srv/said"),
+         qr/^enrich: the server answers 503; asking again in 2 s\n/,
+         'what it waits for');
     is($out, join("\n", 'email,plan', (map { "$_," } @ids),
                         'ada@example.org,Team', ''),
        'all rows, in their order');
@@ -482,7 +485,7 @@ END
     is(scalar keys %connection, 2, 'two connections are kept');
 
     # A server that asks for more patience than there is.
-    $server =~ s/503  1;/503  "Fri, 31 Dec 2100 23:59:59 GMT";/;
+    $server =~ s/503  2;/503  "Fri, 31 Dec 2100 23:59:59 GMT";/;
     local $Block{'http batch'} = { test => 'http', text => $server };
 
     serve('http batch', <<'END');

@@ -27,6 +27,7 @@ import urllib.parse
 
 TRIES = 6
 LONGEST_WAIT = 120
+TOLD_WAIT = 2
 TIMEOUT = 30
 
 
@@ -169,7 +170,7 @@ class Api:
                              + (code or "without a code, is --url right?"))
 
             if tried < TRIES:
-                self.wait(tried, headers)
+                self.wait(tried, headers, status)
 
         raise Failed("the server cannot be reached" if status == 0 else
                      f"the server still answers {status} {code}")
@@ -204,8 +205,8 @@ class Api:
 
         return 0, {}, b""
 
-    def wait(self, tried, headers):
-        """One refusal makes all connections wait."""
+    def wait(self, tried, headers, status):
+        """One refusal makes all connections wait, and one says so."""
 
         seconds = retry_after(headers.get("Retry-After"))
 
@@ -216,7 +217,12 @@ class Api:
             raise Failed(f"the server asks to wait {seconds:.0f} seconds")
 
         with self.lock:
-            self.not_before = max(self.not_before, time.monotonic() + seconds)
+            longer = time.monotonic() + seconds - self.not_before
+            self.not_before += max(0, longer)
+
+        if seconds >= TOLD_WAIT and longer > 1:
+            what = f"the server answers {status}" if status else "no answer"
+            say(f"{what}; asking again in {seconds:.0f} s")
 
     def rest(self):
         while True:
@@ -228,6 +234,10 @@ class Api:
             if left <= 0:
                 return
             time.sleep(min(left, 1))
+
+
+def say(text):
+    print(f"enrich: {text}", file=sys.stderr)
 
 
 def retry_after(value):
@@ -376,7 +386,7 @@ def main():
         sys.stdout.flush()
 
     except (Failed, OSError, UnicodeError, csv.Error, sqlite3.Error) as error:
-        print(f"enrich: {error}", file=sys.stderr)
+        say(error)
         return 1
 
     except KeyboardInterrupt:
@@ -386,8 +396,8 @@ def main():
         if cache:
             cache.close()
 
-    print(f"enrich: {counts['rows']} rows, {counts['without']} without a "
-          f"record, {counts['ids']} ids asked for", file=sys.stderr)
+    say(f"{counts['rows']} rows, {counts['without']} without a record, "
+        f"{counts['ids']} ids asked for")
 
     return 0
 
