@@ -17,7 +17,7 @@ use IPC::Open3 qw(open3);
 use MIME::Base64 qw(encode_base64);
 use POSIX qw(WNOHANG);
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 use ProfileDocs;
 use Test::Nginx::Profile::Daemon;
@@ -487,7 +487,8 @@ sub proxy_run {
 # proxy_tests(start => CODE, OPTIONS): what has to hold with the text of the
 # document. Options, where a proxy is not like the others:
 #   checks   it looks at profile_status by itself
-#   gap      until it has noticed, it sends a server's 503 on
+#   gap      until it has noticed, it sends a server's 503 on, and says 502
+#            itself where one hangs
 
 sub proxy_tests {
     my (%option) = @_;
@@ -506,6 +507,7 @@ sub proxy_tests {
                  'addresses' => \&addresses,
                  'connections' => \&connections,
                  'a revoked key and a disabled workspace' => \&revoked,
+                 'a server that hangs' => \&hangs,
                  'health' => \&health);
     });
 
@@ -1096,6 +1098,59 @@ sub revoked {
     is(ask(url(1), headers => [bearer($_)])->{status}, 200, "$_: is back")
         for qw(acme initech);
     asked();
+
+    return;
+}
+
+
+# One server takes requests and does not answer them. A client that waited for
+# as long as proxies do by themselves would get nothing here.
+
+sub hangs {
+    my (%option) = @_;
+
+    my @ask = (url(1), headers => [bearer('acme')]);
+    my @workers = $Server{a}{nginx}->workers;
+    my ($wanted, %bad) = body('acme', 1);
+    my $count = 0;
+
+    kill 'STOP', @workers;
+
+    my $noticed = eval {
+        for my $reply (map { answers($_) } map { send_all([@ask]) } 1 .. 8) {
+            next if $reply->{status} == 200 && $reply->{body} eq $wanted;
+
+            $bad{"$reply->{status} $reply->{body}"}++
+                if !$option{gap} || $reply->{status} !~ /^50[23]$/
+                   || $reply->{body} ne $Down
+                   || $reply->{header}{'content-type'} ne 'application/json'
+                   || $reply->{header}{'cache-control'} ne 'no-store'
+                   || $reply->{header}{'retry-after'} ne 1;
+            $count++;
+        }
+
+        # Some rounds for which nobody has to wait.
+        !$option{checks} || profile_until(60, sub {
+            my $start = time;
+            my @replies = ask_all((\@ask) x 12);
+
+            return time - $start < 3
+                   && !grep { $_->{body} ne $wanted } @replies;
+        });
+    };
+
+    kill 'CONT', @workers;
+
+    is_deeply(\%bad, {}, 'an answer in time, in JSON');
+    cmp_ok($count, '<', 8, 'most from the other one');
+    ok($noticed, 'it is out') if $option{checks};
+
+    ok(profile_until(30, sub {
+        asked();
+        ask_all((\@ask) x 8);
+
+        return 2 == keys %{ { map { $_->{server} => 1 } asked() } };
+    }), 'it is back');
 
     return;
 }
