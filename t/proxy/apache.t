@@ -11,9 +11,16 @@ use ProfileProxy;
 use Test::More;
 
 my $Edge = block('apache');
+my $Log = docs_root() . '/var/log/apache2/profile.log';
 my $Cached = $Edge =~ s/^    ProxyPass/block('apache cache') . $&/emr;
 
 proxy_tests(start => edge($Edge), checks => 1, gap => 1);
+
+my $logged = slurp($Log);
+
+like($logged, qr{"GET /api/v1/entities/1/record" 200 \d+$}m, 'its log');
+unlike($logged, qr/record_id|acme|globex|secret-token/,
+       'neither ids nor keys in it');
 
 proxy_cached(start => edge($Cached), name => 'a cache');
 
@@ -42,7 +49,8 @@ sub edge {
                       $text =~ /CacheEnable/ ? 'cache cache_disk' : ();
 
         edge_file('/etc/apache2/profile-down.json', block('apache down'));
-        make_path("$root/var/cache/apache2/profile", "$root/run/apache2");
+        make_path("$root/var/cache/apache2/profile", "$root/run/apache2",
+                  "$root/var/log/apache2");
         chown +(getpwnam $user)[2, 3], "$root/var/cache/apache2/profile"
             if defined $user;
         spew("$root/etc/apache2/apache2.conf", join '', <<"END",
