@@ -324,10 +324,7 @@ sub edge_stop {
 sub certificate {
     return if -e "$Root/etc/edge.pem";
 
-    run_sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256"
-           . " -nodes -subj /CN=localhost -keyout $Root/etc/edge.key"
-           . " -out $Root/etc/edge.crt && cat $Root/etc/edge.key"
-           . " $Root/etc/edge.crt >$Root/etc/edge.pem");
+    run_sh("cd $Root/etc\n" . block('certificate'));
     die "openssl makes no certificate\n" if !-s "$Root/etc/edge.pem";
 
     make_path(map { "$Root/etc/$_" } qw(nginx haproxy hitch apache2));
@@ -495,6 +492,7 @@ sub proxy_tests {
 
     proxy_run(%option, test => sub {
         subtests(\%option,
+                 'a first request' => \&first,
                  'HTTP/2 and 1.1' => \&http_versions,
                  'two tenants' => \&tenants,
                  'headers' => \&headers,
@@ -590,6 +588,19 @@ sub proxy_mixes {
                    || $acme->{body} eq body('globex', 1);
         }), "unsafe: $option{name}");
     });
+
+    return;
+}
+
+
+sub first {
+    my $check = ported(block('check')) =~ s{edge\.crt}{$Root/etc/edge.crt}r;
+    my $said = parse(run_sh($check =~ s/^curl/curl -q --noproxy '*'/r));
+
+    is("$said->{http} $said->{status}", '2 200', 'the certificate counts');
+    is($said->{body}, ask('/api/v1/entities',
+                          headers => [bearer('acme')])->{body},
+       'and so does the sample key');
 
     return;
 }
@@ -902,7 +913,8 @@ sub errors {
 sub not_passed {
     my @paths;
 
-    for my $path ('/profile/ready', '/', '/api/v1/../../profile/ready',
+    for my $path ('/profile/ready', '/', '/server-status',
+                  '/api/v1/../../profile/ready',
                   '/api/v1/%2e%2e/%2E./profile/ready',
                   '/api/v1/..%2f..%2fprofile/ready',
                   '/api/v1/x/.%2e/..%2F../../profile/ready',

@@ -43,7 +43,7 @@ sub edge {
         my $user = docs_user();
         my $file = edge_file('/etc/apache2/sites-enabled/profile.conf', $text);
         my %modules = map { $_ => 1 } qw(mpm_event authz_core authz_host),
-                      qw(socache_shmcb alias),
+                      qw(socache_shmcb alias dir status),
                       map { split ' ' }
                       block('apache modules') =~ /a2enmod (.*)/,
                       $text =~ /CacheEnable/ ? 'cache cache_disk' : ();
@@ -51,6 +51,7 @@ sub edge {
         edge_file('/etc/apache2/profile-down.json', block('apache down'));
         make_path("$root/var/cache/apache2/profile", "$root/run/apache2",
                   "$root/var/log/apache2");
+        write_example('/var/www/html/index.html', "It works!\n");
         chown +(getpwnam $user)[2, 3], "$root/var/cache/apache2/profile"
             if defined $user;
         spew("$root/etc/apache2/apache2.conf", join '', <<"END",
@@ -63,7 +64,16 @@ END
              defined $user ? "User $user\nGroup " . docs_group() . "\n" : '',
              (map { "LoadModule ${_}_module"
                     . " /usr/lib/apache2/modules/mod_$_.so\n" }
-              sort keys %modules), "Include $file\n");
+              sort keys %modules), <<"END", "Include $file\n");
+DocumentRoot $root/var/www/html
+<Directory "$root/var/www/">
+    Require all granted
+</Directory>
+<Location "/server-status">
+    SetHandler server-status
+    Require local
+</Location>
+END
 
         return ['apache2', '-DFOREGROUND', '-f',
                 "$root/etc/apache2/apache2.conf"];

@@ -8,6 +8,7 @@ use lib 't/lib';
 use ProfileDocs;
 use ProfileProxy;
 use Test::More;
+use Test::Nginx::Profile::Store;
 
 my $Edge = block('varnish');
 
@@ -25,6 +26,17 @@ my %cache = (start => edge($Cached), window => 1, own_412 => 200,
 });
 
 proxy_cached(%cache, name => 'a cache');
+
+proxy_run(start => edge($Cached), test => sub {
+    my @range = (headers => [bearer('acme'), 'Range: bytes=0-3']);
+    my $reply;
+
+    ok(profile_until(30, sub {
+        $reply = ask(url(1), @range);
+        return $cache{hit}->($reply);
+    }), 'a cache: a hit');
+    is("$reply->{status} $reply->{body}", '206 {"da', 'a part of it');
+});
 
 # Then there are three headers Vary.
 proxy_cached(%cache, name => 'a cache, and Vary', only => 'two tenants',
@@ -50,11 +62,13 @@ sub edge {
         my $root = docs_root();
         my $vcl = edge_file('/etc/varnish/profile.vcl', $text);
         my $hitch = edge_file('/etc/hitch/hitch.conf', block('hitch'));
-        my $start = edge_file('/run/varnish.sh', block('varnish start'));
+        my $unit = edge_file('/etc/systemd/system/varnish.service.d/override'
+                             . '.conf', block('varnish start'));
 
-        my @varnish = split ' ', slurp($start);
+        # The unit is Type=simple: without -F the test's process would end, too.
+        my ($start) = slurp($unit) =~ m{^ExecStart=/usr/sbin/(.+)$}m;
 
-        return [@varnish, '-F', '-n', "$root/run/varnish"],
+        return [split(' ', $start), '-n', "$root/run/varnish"],
                ['hitch', '--config', $hitch, '--quiet',
                 $> ? () : ('--user=_hitch', '--group=_hitch')];
     };
