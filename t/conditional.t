@@ -327,3 +327,56 @@ If-None-Match: *
 [404, 404, 404]
 --- response_headers eval
 [("! ETag") x 3]
+
+
+
+=== TEST 19: as an error page a document has the status that is asked for
+--- config
+    location /old/ {
+        error_page 404 /api/v1/entities;
+        return 404;
+    }
+    location /older/ {
+        error_page 404 =203 /api/v1/entities;
+        return 404;
+    }
+    location /api/v1/ {
+        profile_store $TEST_NGINX_PROFILE_STORE;
+        profile_api;
+    }
+--- request eval
+["GET /old/", "GET /old/", "HEAD /old/", "GET /older/"]
+--- more_headers eval
+[map { "Authorization: Bearer key\n$_" }
+     "If-None-Match: $main::ListEtag", "If-Match: \"x\"",
+     "If-None-Match: $main::ListEtag", "If-None-Match: *"]
+--- error_code eval
+[404, 404, 404, 203]
+--- response_headers eval
+[("Content-Type: application/json\nETag: $main::ListEtag\n"
+  . "Content-Length: " . length $main::List) x 4]
+--- response_body eval
+[$main::List, $main::List, '', $main::List]
+
+
+
+=== TEST 20: and one with a 200 may be a 304 or a 412
+--- config
+    location /old/ {
+        error_page 404 =200 /api/v1/entities;
+        return 404;
+    }
+    location /api/v1/ {
+        profile_store $TEST_NGINX_PROFILE_STORE;
+        profile_api;
+    }
+--- request eval
+["GET /old/", "GET /old/", "GET /old/"]
+--- more_headers eval
+[map { "Authorization: Bearer key\n$_" }
+     "If-None-Match: \"x\"", "If-None-Match: $main::ListEtag",
+     "If-Match: \"x\""]
+--- error_code eval
+[200, 304, 412]
+--- response_body eval
+[$main::List, '', profile_error('precondition_failed')]

@@ -31,6 +31,20 @@ ngx_http_profile_condition(ngx_http_request_t *r,
         return NGX_HTTP_PROFILE_CONDITION_NONE;
     }
 
+    /*
+     * "error_page" may have led here with a status that nginx puts in place of
+     * ours.  A 200 is what it is to be anyway; under any other there are no
+     * conditions, as there are none for nginx's filter.
+     */
+
+    if (r->err_status == NGX_HTTP_OK) {
+        r->err_status = 0;
+    }
+
+    if (r->err_status) {
+        return NGX_HTTP_PROFILE_CONDITION_NONE;
+    }
+
     /* what is decided is taken away: nginx's filter is not to decide again */
 
     match = r->headers_in.if_match;
