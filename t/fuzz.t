@@ -1,7 +1,8 @@
 # Why: the fuzzers of the module's files have stand-ins for two functions of
 # nginx (t/fuzz/standin.h). What they find is worth nothing if these mean
 # something else. A library that is loaded into nginx, before it does anything
-# of its own, compares them with the functions of nginx's program.
+# of its own, compares them with the functions of nginx's program. And a fuzzer
+# that does not compile finds nothing: `make fuzz` is run less often than this.
 
 use strict;
 use warnings;
@@ -22,9 +23,11 @@ my @includes = map { ('-isystem', "$tree/src/$_") }
                qw(core event event/modules event/quic os/unix http
                   http/modules http/v2 http/v3);
 
-is(system($ENV{CC} || 'cc', qw(-Wall -Wextra -Werror -O1 -fPIC -shared), @includes,
-          '-isystem', "$build/nginx", '-Ingx_http_profile_module/module',
-          '-Ingx_http_profile_module/store', '-o', "$dir/compare.so",
+my @cc = ($ENV{CC} || 'cc', qw(-Wall -Wextra -Werror -O1), @includes,
+          '-isystem', "$build/nginx",
+          map { "-Ingx_http_profile_module/$_" } qw(module store loader));
+
+is(system(@cc, qw(-fPIC -shared -o), "$dir/compare.so",
           't/lib/compare_nginx.c'), 0, 'compiled');
 
 # What TEST_NGINX_BINARY names may be a script: the library looks for nginx's
@@ -41,5 +44,8 @@ my %compared = $output =~ /^(\w+): (\d+)$/mg;
 cmp_ok($compared{$_} || 0, '>=', 100_000, "$_ is what it stands for")
     || diag($output)
     for qw(ngx_strncasecmp ngx_decode_base64);
+
+is(system(@cc, qw(-fsyntax-only -D_GNU_SOURCE), $_), 0, "$_ compiles")
+    for glob 't/fuzz/*.c';
 
 done_testing();

@@ -2,8 +2,9 @@
 /*
  * Copyright (C) The ngx_http_profile_module authors
  *
- * If-Match of anything.  The first byte says which headers there are, the
- * second chooses the document's tag, the next two are the time that nginx
+ * If-Match and If-None-Match of anything.  The first byte says which headers
+ * there are, the second chooses the document's tag and the status that an
+ * "error_page" has put in place of ours, the next two are the time that nginx
  * reads out of If-Unmodified-Since and that of the document.
  */
 
@@ -18,21 +19,28 @@
 #define CONDITION_SUBREQUEST  0x08
 #define CONDITION_NONE_MATCH  0x10
 #define CONDITION_MODIFIED    0x20
+#define CONDITION_DISABLED    0x40
+#define CONDITION_STATUS      0x80
 
 
+static ngx_http_profile_condition_e condition_want(ngx_http_request_t *r,
+    ngx_uint_t flags, const ngx_http_profile_reply_t *reply);
 static ngx_uint_t condition_lists(const ngx_str_t *list,
-    const ngx_str_t *etag);
+    const ngx_str_t *etag, ngx_uint_t weak);
 static size_t condition_token(const char *text);
 
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ngx_uint_t                 flags, holds, want;
-    fuzz_input_t               input;
-    ngx_table_elt_t            match, since;
-    ngx_http_request_t        *r;
-    ngx_http_profile_reply_t   reply;
+    ngx_uint_t                     flags, choice, skipped, decided;
+    fuzz_input_t                   input;
+    ngx_table_elt_t                match, since;
+    ngx_http_request_t            *r;
+    ngx_http_profile_reply_t       reply;
+    ngx_http_profile_condition_e   want, condition;
+
+    static const ngx_uint_t  statuses[] = { 200, 404 };
 
     static const ngx_str_t  tags[] = {
         ngx_string("\"\""), ngx_string("\"a\""), ngx_string("\"*\""),
@@ -50,7 +58,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&reply, 0, sizeof(ngx_http_profile_reply_t));
 
     flags = fuzz_byte(&input);
-    reply.etag = tags[fuzz_byte(&input) % 4];
+    choice = fuzz_byte(&input);
+    reply.etag = tags[choice % 4];
     fuzz_nginx.time = fuzz_byte(&input);
     reply.changed = fuzz_byte(&input);
 
@@ -70,36 +79,34 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                                  : NULL;
     r->headers_in.if_modified_since = (flags & CONDITION_MODIFIED) ? &since
                                                                    : NULL;
+    r->disable_not_modified = (flags & CONDITION_DISABLED) ? 1 : 0;
+    r->err_status = (flags & CONDITION_STATUS) ? statuses[choice / 4 % 2] : 0;
 
-    holds = ngx_http_profile_condition_holds(r, &reply);
+    skipped = (flags & CONDITION_SUBREQUEST) || r->err_status == 404;
+    want = skipped ? NGX_HTTP_PROFILE_CONDITION_NONE
+                   : condition_want(r, flags, &reply);
 
-    if (flags & CONDITION_SUBREQUEST) {
-        want = 1;
+    condition = ngx_http_profile_condition(r, &reply);
 
-    } else if (flags & CONDITION_MATCH) {
-        want = condition_lists(&match.value, &reply.etag);
+    fuzz_assert(condition == want);
 
-    } else if (flags & CONDITION_SINCE) {
-        want = (flags & CONDITION_NO_DATE)
-               || reply.changed <= fuzz_nginx.time;
+    /* no other status is put in place of what is decided */
 
-    } else {
-        want = 1;
-    }
+    fuzz_assert(skipped || r->err_status == 0);
 
-    fuzz_assert(holds == want);
-
-    if (holds && !(flags & CONDITION_SUBREQUEST)) {
+    if (condition != NGX_HTTP_PROFILE_CONDITION_FAILED && !skipped) {
         fuzz_assert(r->headers_in.if_match == NULL
                     && r->headers_in.if_unmodified_since == NULL);
 
-        /* nginx's filter is left with one of the two */
+        /* nginx's filter is left with a date that is alone */
 
-        fuzz_assert((r->headers_in.if_modified_since != NULL)
-                    == ((flags & CONDITION_MODIFIED)
-                        && !(flags & CONDITION_NONE_MATCH)));
+        decided = (flags & CONDITION_NONE_MATCH)
+                  && !(flags & CONDITION_DISABLED);
+
         fuzz_assert((r->headers_in.if_none_match != NULL)
-                    == !!(flags & CONDITION_NONE_MATCH));
+                    == ((flags & CONDITION_NONE_MATCH) && !decided));
+        fuzz_assert((r->headers_in.if_modified_since != NULL)
+                    == ((flags & CONDITION_MODIFIED) && !decided));
     }
 
     free(match.value.data);
@@ -111,6 +118,41 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 
+/* RFC 9110, 13.2.2, step by step. */
+
+static ngx_http_profile_condition_e
+condition_want(ngx_http_request_t *r, ngx_uint_t flags,
+    const ngx_http_profile_reply_t *reply)
+{
+    ngx_uint_t  holds;
+
+    holds = 1;
+
+    if (flags & CONDITION_MATCH) {
+        holds = condition_lists(&r->headers_in.if_match->value, &reply->etag,
+                                0);
+
+    } else if (flags & CONDITION_SINCE) {
+        holds = (flags & CONDITION_NO_DATE)
+                || reply->changed <= fuzz_nginx.time;
+    }
+
+    if (!holds) {
+        return NGX_HTTP_PROFILE_CONDITION_FAILED;
+    }
+
+    if ((flags & CONDITION_NONE_MATCH)
+        && !(flags & CONDITION_DISABLED)
+        && condition_lists(&r->headers_in.if_none_match->value, &reply->etag,
+                           1))
+    {
+        return NGX_HTTP_PROFILE_CONDITION_NOT_MODIFIED;
+    }
+
+    return NGX_HTTP_PROFILE_CONDITION_NONE;
+}
+
+
 /*
  * Takes the list apart with the functions for strings.  A zero byte, which
  * nginx lets in no header, ends a list as any other wrong character does,
@@ -118,10 +160,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
  */
 
 static ngx_uint_t
-condition_lists(const ngx_str_t *list, const ngx_str_t *etag)
+condition_lists(const ngx_str_t *list, const ngx_str_t *etag,
+    ngx_uint_t weak)
 {
     char        *text, *p;
-    size_t       len;
+    size_t       len, prefix;
     ngx_uint_t   i, found;
 
     text = malloc(list->len + 1);
@@ -143,7 +186,9 @@ condition_lists(const ngx_str_t *list, const ngx_str_t *etag)
          (len = condition_token(p)) != 0;
          p += strspn(p, " \t,"))
     {
-        found |= (len == etag->len && memcmp(p, etag->data, len) == 0);
+        prefix = (weak && *p == 'W') ? 2 : 0;
+        found |= (len - prefix == etag->len
+                  && memcmp(p + prefix, etag->data, etag->len) == 0);
         p += len;
     }
 
