@@ -329,7 +329,9 @@ ngx_http_profile_reply(ngx_http_request_t *r, profile_document_t *found,
         break;
     }
 
-    if (r == r->main && r->method == NGX_HTTP_HEAD) {
+    /* "auth_request" wants no body of its subrequest either */
+
+    if (r->header_only || (r == r->main && r->method == NGX_HTTP_HEAD)) {
         return NGX_HTTP_PROFILE_FOUND;
     }
 
