@@ -31,8 +31,7 @@ typedef enum {
 static void profile_generations_look(profile_writer_t *writer,
     const profile_generation_t *live, const char *name,
     profile_generations_t *generations);
-static int profile_generations_has(const char *path, const char *name);
-static int profile_generations_lacks(const char *path, const char *name);
+static int profile_generations_stat(const char *path, const char *name);
 static int profile_generations_is_empty(const char *path);
 static profile_generation_use_e profile_generations_use(const char *path);
 static profile_generation_use_e profile_generations_count(const char *path);
@@ -153,7 +152,7 @@ profile_generations_look(profile_writer_t *writer,
 
     /* one that was never finished: only its mark can tell */
 
-    if (profile_generations_has(path, PROFILE_MAKING_FILE)
+    if (profile_generations_stat(path, PROFILE_MAKING_FILE) == 0
         || profile_generations_is_empty(path))
     {
         (void) profile_generations_remove(path);
@@ -193,32 +192,21 @@ profile_generations_look(profile_writer_t *writer,
 }
 
 
+/* 0 if it is there, ENOENT if it is not, or why neither is known. */
+
 static int
-profile_generations_has(const char *path, const char *name)
+profile_generations_stat(const char *path, const char *name)
 {
     char              file[PATH_MAX];
     struct stat       st;
     profile_error_t   ignored;
 
-    return profile_path(file, sizeof(file), path, name, &ignored)
-           == PROFILE_OK
-           && stat(file, &st) == 0;
-}
+    if (profile_path(file, sizeof(file), path, name, &ignored) != PROFILE_OK)
+    {
+        return ENAMETOOLONG;
+    }
 
-
-/* Not the opposite: of a file that cannot be looked at, neither is known. */
-
-static int
-profile_generations_lacks(const char *path, const char *name)
-{
-    char              file[PATH_MAX];
-    struct stat       st;
-    profile_error_t   ignored;
-
-    return profile_path(file, sizeof(file), path, name, &ignored)
-           == PROFILE_OK
-           && stat(file, &st) == -1
-           && errno == ENOENT;
+    return (stat(file, &st) == 0) ? 0 : errno;
 }
 
 
@@ -260,12 +248,12 @@ profile_generations_use(const char *path)
 {
     /* its removal had begun */
 
-    if (profile_generations_lacks(path, PROFILE_DATA_FILE)) {
+    if (profile_generations_stat(path, PROFILE_DATA_FILE) == ENOENT) {
         return PROFILE_GENERATION_FREE;
     }
 
-    if (profile_generations_has(path, PROFILE_SEALED_FILE)
-        || !profile_generations_has(path, PROFILE_LOCK_FILE))
+    if (profile_generations_stat(path, PROFILE_SEALED_FILE) == 0
+        || profile_generations_stat(path, PROFILE_LOCK_FILE) != 0)
     {
         return PROFILE_GENERATION_UNKNOWN;
     }
