@@ -22,8 +22,9 @@ typedef enum {
 
 /*
  * Compares with the reply's etag and time of change.  Takes what is decided
- * out of the request's headers, so that nginx's own filter decides the rest
- * and nothing else.
+ * out of the request's headers, and the 200 of an "error_page", which would
+ * take the place of a 304, so that nginx's own filter decides the rest and
+ * nothing else.
  */
 
 ngx_http_profile_condition_e ngx_http_profile_condition(

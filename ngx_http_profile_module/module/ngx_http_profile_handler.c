@@ -43,8 +43,9 @@ static ngx_http_profile_result_e ngx_http_profile_find_record(
     const profile_view_t *view, profile_document_t *found);
 static ngx_http_profile_result_e ngx_http_profile_not_ready(
     ngx_http_profile_request_t *ctx);
-static ngx_http_profile_result_e ngx_http_profile_reply(ngx_http_request_t *r,
-    profile_document_t *found, ngx_http_profile_reply_t *reply);
+static ngx_http_profile_result_e ngx_http_profile_make_reply(
+    ngx_http_request_t *r, profile_document_t *found,
+    ngx_http_profile_reply_t *reply);
 static ngx_int_t ngx_http_profile_copy_etag(ngx_http_request_t *r,
     profile_document_t *found, ngx_http_profile_reply_t *reply);
 static ngx_int_t ngx_http_profile_copy_body(ngx_http_request_t *r,
@@ -186,7 +187,7 @@ ngx_http_profile_find(ngx_http_request_t *r, ngx_http_profile_request_t *ctx,
     }
 
     if (result == NGX_HTTP_PROFILE_FOUND) {
-        result = ngx_http_profile_reply(r, &found, reply);
+        result = ngx_http_profile_make_reply(r, &found, reply);
     }
 
     ngx_http_profile_store_end(store);
@@ -304,8 +305,8 @@ ngx_http_profile_not_ready(ngx_http_profile_request_t *ctx)
 /* What nobody is sent is not copied: it would be fetched from memory. */
 
 static ngx_http_profile_result_e
-ngx_http_profile_reply(ngx_http_request_t *r, profile_document_t *found,
-    ngx_http_profile_reply_t *reply)
+ngx_http_profile_make_reply(ngx_http_request_t *r,
+    profile_document_t *found, ngx_http_profile_reply_t *reply)
 {
     if (ngx_http_profile_copy_etag(r, found, reply) != NGX_OK) {
         return NGX_HTTP_PROFILE_STORE_UNAVAILABLE;

@@ -71,7 +71,7 @@ typedef enum {
 
 /*
  * A copy of what the store holds: it outlives the snapshot.  A body that is not
- * to be sent, of a 304 or to HEAD, has a length and no data.
+ * to be sent, as that of a 304 or to HEAD, has a length and no data.
  */
 
 typedef struct {
