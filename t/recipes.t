@@ -67,14 +67,7 @@ sub install {
         write_example($1, $Block{$test}{text}) if $test =~ /^file (\S+)$/;
     }
 
-    # As nginx's own file has them.
-    write_example('/etc/nginx/mime.types', <<'END');
-types {
-    text/html html;
-    text/css css;
-    application/javascript js;
-}
-END
+    write_types();
 
     for my $file (glob "$Top/docs/examples/site/*") {
         copy($file, "$Root/srv/www") or die "$file: $!\n";

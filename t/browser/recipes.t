@@ -108,13 +108,7 @@ sub install {
         write_example($1, $Block{$test}{text}) if $test =~ /^file (\S+)$/;
     }
 
-    write_example('/etc/nginx/mime.types', <<'END');
-types {
-    text/html html;
-    text/css css;
-    application/javascript js;
-}
-END
+    write_types();
 
     append('customers', @Hostile);
     append('visitors', map { { id => "$_", %{ $Visitor{$_} } } }

@@ -49,6 +49,7 @@ our @EXPORT = qw(
     without_code
     wrap
     write_example
+    write_types
 );
 
 my $Top = abs_path(dirname(__FILE__) . '/../..');
@@ -142,6 +143,21 @@ sub write_example {
 
     make_path(dirname("$Root$path"));
     spew("$Root$path", place($text));
+
+    return;
+}
+
+
+# Some of those that nginx's own file has.
+
+sub write_types {
+    write_example('/etc/nginx/mime.types', <<'END');
+types {
+    text/html html;
+    text/css css;
+    application/javascript js;
+}
+END
 
     return;
 }
